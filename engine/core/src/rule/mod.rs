@@ -1,0 +1,3 @@
+//! The rule language: from text or JSON to a tree, and from the tree back to text, JSON and SQL.
+
+pub mod ast;
