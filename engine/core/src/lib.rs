@@ -1,6 +1,11 @@
 //! Muster's engine: immutable memory-mapped snapshots of user features, and exact answers to rules over them.
 
 pub mod batch;
+pub mod bitmap;
+pub mod column;
+pub mod error;
+pub mod format;
 pub mod key;
 pub mod rule;
 pub mod schema;
+pub mod storage;

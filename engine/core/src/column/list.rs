@@ -1,0 +1,109 @@
+//! A list column: which rows hold an element, and how long each row's list is.
+
+use crate::bitmap::Leaf;
+use crate::column::{Dictionary, ValueColumn};
+use crate::error::Result;
+use crate::format::data::{Section, Values};
+use crate::format::records::ListRecord;
+
+/// An array column of a snapshot.
+#[derive(Debug, Clone)]
+pub struct ListColumn {
+    region: Section,
+    table_rows: u32,
+    present: u32,
+    presence: Option<Leaf>,
+    elements: Dictionary,
+    lengths: ValueColumn,
+    starts: Values<u32>,
+    rows: Values<u32>,
+    heavy_codes: Values<u32>,
+    heavy_leaves: Values<u64>,
+}
+
+/// The rows that hold an element.
+#[derive(Debug, Clone)]
+pub enum Postings {
+    /// Few rows, ascending.
+    Rows(Vec<u32>),
+    /// A bitmap.
+    Leaf(Leaf),
+}
+
+impl Postings {
+    /// How many rows.
+    pub fn rows(&self) -> u32 {
+        match self {
+            Self::Rows(rows) => rows.len() as u32,
+            Self::Leaf(leaf) => leaf.rows(),
+        }
+    }
+}
+
+impl ListColumn {
+    /// Opens the column at the start of a region.
+    pub fn open(region: &Section, table_rows: u32) -> Result<Self> {
+        let record: ListRecord = region.record(0)?;
+        let elements = Dictionary::open(region, &record.dictionary)?;
+        let presence = match record.presence_at {
+            0 => None,
+            at => Some(Leaf::open(region, at, table_rows)?),
+        };
+        let present = presence.as_ref().map_or(table_rows, Leaf::rows);
+        if present != record.present {
+            return Err(region.corrupt("its number of present rows is wrong"));
+        }
+        let starts: Values<u32> = region.values(record.starts_at, u64::from(elements.len()) + 1)?;
+        let light = starts.get(elements.len() as usize)?;
+        Ok(Self {
+            lengths: ValueColumn::open(region, record.lengths_at, table_rows)?,
+            rows: region.values(record.rows_at, light.into())?,
+            heavy_codes: region.values(record.heavy_codes_at, record.heavy.into())?,
+            heavy_leaves: region.values(record.heavy_leaves_at, record.heavy.into())?,
+            region: region.clone(),
+            table_rows,
+            present,
+            presence,
+            elements,
+            starts,
+        })
+    }
+
+    /// Rows with a list.
+    pub fn present(&self) -> u32 {
+        self.present
+    }
+
+    /// The rows with a list; `None` if all have one.
+    pub fn presence(&self) -> Option<&Leaf> {
+        self.presence.as_ref()
+    }
+
+    /// The distinct elements.
+    pub fn elements(&self) -> &Dictionary {
+        &self.elements
+    }
+
+    /// `length(a)` of each row.
+    pub fn lengths(&self) -> &ValueColumn {
+        &self.lengths
+    }
+
+    /// How many elements have a bitmap of their own.
+    pub fn heavy(&self) -> usize {
+        self.heavy_codes.len()
+    }
+
+    /// The rows that hold an element.
+    pub fn postings(&self, code: u32) -> Result<Postings> {
+        if let Ok(at) = self.heavy_codes.all()?.binary_search(&code) {
+            return Ok(Postings::Leaf(Leaf::open(&self.region, self.heavy_leaves.get(at)?, self.table_rows)?));
+        }
+        let (from, to) = (self.starts.get(code as usize)?, self.starts.get(code as usize + 1)?);
+        let rows = self.rows.slice(from as usize, to as usize)?;
+        if rows.iter().any(|&row| row >= self.table_rows) || !rows.is_sorted_by(|a, b| a < b) {
+            return Err(self.region.corrupt("an element's rows do not ascend within the table"));
+        }
+        Ok(Postings::Rows(rows.to_vec()))
+    }
+}

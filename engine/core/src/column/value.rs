@@ -1,0 +1,245 @@
+//! A value column: at most one value a row, as codes into a sorted dictionary.
+//!
+//! It answers by code: which rows have a code in a range, how many, and what code one row has.
+
+use crate::bitmap::Leaf;
+use crate::column::Dictionary;
+use crate::error::Result;
+use crate::format::data::{Section, Values};
+use crate::format::records::{
+    ColumnRecord, FLAG_DISTINCT, FLAG_NULLS, FLAG_ORDER, LAYOUT_BITS, LAYOUT_DENSE, LAYOUT_SPARSE,
+};
+use crate::format::{CHUNK_ROWS, FENCE_STRIDE, rows_in_chunk};
+
+/// How codes are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// Bitmaps only (booleans).
+    Bits,
+    /// A code for every row.
+    Dense,
+    /// A code for every row that has a value.
+    Sparse,
+}
+
+/// Codes by width.
+#[derive(Debug, Clone)]
+pub enum Codes {
+    /// None: layout bits.
+    None,
+    /// One byte.
+    U8(Values<u8>),
+    /// Two bytes.
+    U16(Values<u16>),
+    /// Four bytes.
+    U32(Values<u32>),
+}
+
+/// A value column of a snapshot.
+#[derive(Debug, Clone)]
+pub struct ValueColumn {
+    region: Section,
+    table_rows: u32,
+    present: u32,
+    layout: Layout,
+    presence: Option<Leaf>,
+    dictionary: Dictionary,
+    codes: Codes,
+    totals: Option<Values<u32>>,
+    order: Option<(Values<u16>, Values<u32>)>,
+    leaves: Values<u64>,
+}
+
+impl ValueColumn {
+    /// Opens the column whose record is at an offset of a region.
+    pub fn open(region: &Section, at: u64, table_rows: u32) -> Result<Self> {
+        let record: ColumnRecord = region.record(at)?;
+        let layout = match record.layout {
+            LAYOUT_BITS => Layout::Bits,
+            LAYOUT_DENSE => Layout::Dense,
+            LAYOUT_SPARSE => Layout::Sparse,
+            other => return Err(region.corrupt(format!("there is no layout {other}"))),
+        };
+        let dictionary = Dictionary::open(region, &record.dictionary)?;
+        let presence = match record.flags & FLAG_NULLS {
+            0 => None,
+            _ => Some(Leaf::open(region, record.presence_at, table_rows)?),
+        };
+        let present = presence.as_ref().map_or(table_rows, Leaf::rows);
+        if present != record.present {
+            return Err(region.corrupt("its number of present rows is wrong"));
+        }
+        let stored = u64::from(if layout == Layout::Sparse { present } else { table_rows });
+        let codes = match (layout, record.code_width) {
+            (Layout::Bits, 0) => Codes::None,
+            (Layout::Dense | Layout::Sparse, 1) => Codes::U8(region.values(record.codes_at, stored)?),
+            (Layout::Dense | Layout::Sparse, 2) => Codes::U16(region.values(record.codes_at, stored)?),
+            (Layout::Dense | Layout::Sparse, 4) => Codes::U32(region.values(record.codes_at, stored)?),
+            (_, width) => return Err(region.corrupt(format!("there are no codes of {width} bytes"))),
+        };
+        let totals = match record.flags & FLAG_DISTINCT {
+            0 => Some(region.values(record.totals_at, u64::from(record.dictionary.count) + 1)?),
+            _ if present == record.dictionary.count => None,
+            _ => return Err(region.corrupt("its values are not distinct as it claims")),
+        };
+        let order = match record.flags & FLAG_ORDER {
+            0 => None,
+            _ => {
+                let rows = region.values(record.order_at, present.into())?;
+                let fences = u64::from(present).div_ceil(FENCE_STRIDE as u64);
+                let fences_at = record.order_at.saturating_add(u64::from(present) * 2).next_multiple_of(8);
+                Some((rows, region.values(fences_at, fences)?))
+            }
+        };
+        let leaves = region.values(record.leaves_at, record.leaves.into())?;
+        let region = region.clone();
+        Ok(Self { region, table_rows, present, layout, presence, dictionary, codes, totals, order, leaves })
+    }
+
+    /// Rows with a value.
+    pub fn present(&self) -> u32 {
+        self.present
+    }
+
+    /// Rows of the table.
+    pub fn table_rows(&self) -> u32 {
+        self.table_rows
+    }
+
+    /// How codes are kept.
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// Bytes per code.
+    pub fn code_width(&self) -> usize {
+        match self.codes {
+            Codes::None => 0,
+            Codes::U8(_) => 1,
+            Codes::U16(_) => 2,
+            Codes::U32(_) => 4,
+        }
+    }
+
+    /// The rows with a value; `None` if all have one.
+    pub fn presence(&self) -> Option<&Leaf> {
+        self.presence.as_ref()
+    }
+
+    /// The distinct values.
+    pub fn dictionary(&self) -> &Dictionary {
+        &self.dictionary
+    }
+
+    /// The codes.
+    pub fn codes(&self) -> &Codes {
+        &self.codes
+    }
+
+    /// Whether it has an order, so that a range of codes is a slice of each chunk.
+    pub fn has_order(&self) -> bool {
+        self.order.is_some()
+    }
+
+    /// How many rows have a code in `from..to`.
+    pub fn rows_between(&self, from: u32, to: u32) -> Result<u64> {
+        let Some(totals) = &self.totals else { return Ok(u64::from(to.saturating_sub(from))) };
+        let (from, to) = (totals.get(from as usize)?, totals.get(to as usize)?);
+        to.checked_sub(from).map(u64::from).ok_or_else(|| self.region.corrupt("its totals descend"))
+    }
+
+    /// The bitmap of one code, if it has one. For booleans only `true` (code 1) has.
+    pub fn leaf(&self, code: u32) -> Result<Option<Leaf>> {
+        let Some(&at) = self.leaves.all()?.get(code as usize) else { return Ok(None) };
+        if at == 0 {
+            return Ok(None);
+        }
+        Leaf::open(&self.region, at, self.table_rows).map(Some)
+    }
+
+    /// Checks everything a scan or a search by chunk reads, so that these cannot fail afterwards.
+    pub fn check(&self) -> Result<()> {
+        if let Some(presence) = &self.presence {
+            presence.check()?;
+        }
+        match &self.codes {
+            Codes::None => {}
+            Codes::U8(codes) => codes.section().check()?,
+            Codes::U16(codes) => codes.section().check()?,
+            Codes::U32(codes) => codes.section().check()?,
+        }
+        if let Some((rows, fences)) = &self.order {
+            rows.section().check()?;
+            fences.section().check()?;
+        }
+        Ok(())
+    }
+
+    /// The code of a row; `None` if it has no value.
+    pub fn code(&self, row: u32) -> Result<Option<u32>> {
+        let at = match (&self.presence, self.layout) {
+            (Some(presence), Layout::Sparse) => match presence.rank(row) {
+                Some(rank) => rank,
+                None => return Ok(None),
+            },
+            (Some(presence), _) if !presence.contains(row) => return Ok(None),
+            _ => row,
+        } as usize;
+        match &self.codes {
+            Codes::None => {
+                Ok(Some(u32::from(self.leaf(1)?.is_some_and(|leaf| leaf.check().is_ok() && leaf.contains(row)))))
+            }
+            Codes::U8(codes) => codes.get(at).map(|code| Some(code.into())),
+            Codes::U16(codes) => codes.get(at).map(|code| Some(code.into())),
+            Codes::U32(codes) => codes.get(at).map(Some),
+        }
+    }
+
+    /// Where a chunk's rows start in the order, and where they end.
+    fn order_span(&self, chunk: u32) -> (usize, usize) {
+        let (start, len) = match &self.presence {
+            None => (chunk * CHUNK_ROWS, rows_in_chunk(self.table_rows, chunk)),
+            Some(presence) => match presence.entry(chunk) {
+                Some(entry) => (entry.rank, entry.rows),
+                None => (0, 0),
+            },
+        };
+        (start as usize, start as usize + len as usize)
+    }
+
+    /// The rows of a chunk whose code is in `from..to`, in the order of their codes, not of the rows; and all rows of the
+    /// chunk with a value. [`ValueColumn::check`] must have succeeded. `None` without an order.
+    pub fn ordered_rows(&self, chunk: u32, from: u32, to: u32) -> Option<(&[u16], usize)> {
+        let (rows, fences) = self.order.as_ref()?;
+        let (start, end) = self.order_span(chunk);
+        let (rows, fences) = (rows.unchecked(), fences.unchecked());
+        let first = self.order_lower(rows, fences, start, end, chunk, from);
+        let last = self.order_lower(rows, fences, first, end, chunk, to);
+        Some((rows.get(first..last)?, end - start))
+    }
+
+    /// The first position in `start..end` whose code is not below `code`.
+    fn order_lower(&self, rows: &[u16], fences: &[u32], start: usize, end: usize, chunk: u32, code: u32) -> usize {
+        // Fences first: they lie side by side, while a code is somewhere in the chunk.
+        let (first, last) = (start.div_ceil(FENCE_STRIDE), end.div_ceil(FENCE_STRIDE));
+        let inside = fences.get(first..last.max(first)).unwrap_or_default();
+        let below = inside.partition_point(|&fence| fence < code);
+        let mut low = if below == 0 { start } else { (first + below - 1) * FENCE_STRIDE + 1 };
+        let mut high = if below < inside.len() { (first + below) * FENCE_STRIDE } else { end };
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let row = rows.get(middle).map_or(0, |&row| chunk << 16 | u32::from(row));
+            if self.code(row).ok().flatten().is_some_and(|other| other < code) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+
+    /// The column's region, for errors.
+    pub fn region(&self) -> &Section {
+        &self.region
+    }
+}
