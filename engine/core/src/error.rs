@@ -29,7 +29,9 @@ pub enum Error {
         what: String,
     },
     /// A snapshot of a newer Muster.
-    #[error("this snapshot has format {found} and needs a reader of format {needed} or later, this is {ours}; use a newer muster")]
+    #[error(
+        "this snapshot has format {found} and needs a reader of format {needed} or later, this is {ours}; use a newer muster"
+    )]
     TooNew {
         /// The snapshot's format.
         found: u32,

@@ -8,4 +8,5 @@ pub mod format;
 pub mod key;
 pub mod rule;
 pub mod schema;
+pub mod snapshot;
 pub mod storage;

@@ -72,7 +72,9 @@ impl Leaf {
                     _ => false,
                 };
             if !fits {
-                return Err(self.section.corrupt(format!("the bitmap's entry for chunk {chunk} is impossible")));
+                return Err(self
+                    .section
+                    .corrupt(format!("the bitmap's entry for chunk {chunk} is impossible")));
             }
             next_chunk = chunk + 1;
             rank += entry.rows;

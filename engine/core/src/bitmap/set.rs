@@ -146,7 +146,11 @@ pub fn and<'a>(a: Set<'a>, b: Set<'a>, minus: bool, chunk_rows: u32, scratch: &m
         (other, Container::Array(rows)) if !minus => keep_rows(rows, other, false, scratch),
         _ => {
             let Set::OwnBits(mut bits) = a.into_bits(chunk_rows, scratch) else { return Set::Empty };
-            if minus { subtract_from(&mut bits, b.view()) } else { intersect_into(&mut bits, b.view()) }
+            if minus {
+                subtract_from(&mut bits, b.view())
+            } else {
+                intersect_into(&mut bits, b.view())
+            }
             scratch.give(b);
             return Set::OwnBits(bits);
         }

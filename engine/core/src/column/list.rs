@@ -97,7 +97,11 @@ impl ListColumn {
     /// The rows that hold an element.
     pub fn postings(&self, code: u32) -> Result<Postings> {
         if let Ok(at) = self.heavy_codes.all()?.binary_search(&code) {
-            return Ok(Postings::Leaf(Leaf::open(&self.region, self.heavy_leaves.get(at)?, self.table_rows)?));
+            return Ok(Postings::Leaf(Leaf::open(
+                &self.region,
+                self.heavy_leaves.get(at)?,
+                self.table_rows,
+            )?));
         }
         let (from, to) = (self.starts.get(code as usize)?, self.starts.get(code as usize + 1)?);
         let rows = self.rows.slice(from as usize, to as usize)?;

@@ -30,7 +30,8 @@ impl MapColumn {
         if present != record.present {
             return Err(region.corrupt("its number of present rows is wrong"));
         }
-        let columns = region.range(record.columns_at, u64::from(keys.len()) * size_of::<ColumnRecord>() as u64)?;
+        let columns =
+            region.range(record.columns_at, u64::from(keys.len()) * size_of::<ColumnRecord>() as u64)?;
         // Records are found by offset from the region, checked when a key is opened.
         let region = region.clone();
         Ok(Self { region, table_rows, present, presence, keys, columns })

@@ -186,9 +186,9 @@ impl ValueColumn {
             _ => row,
         } as usize;
         match &self.codes {
-            Codes::None => {
-                Ok(Some(u32::from(self.leaf(1)?.is_some_and(|leaf| leaf.check().is_ok() && leaf.contains(row)))))
-            }
+            Codes::None => Ok(Some(u32::from(
+                self.leaf(1)?.is_some_and(|leaf| leaf.check().is_ok() && leaf.contains(row)),
+            ))),
             Codes::U8(codes) => codes.get(at).map(|code| Some(code.into())),
             Codes::U16(codes) => codes.get(at).map(|code| Some(code.into())),
             Codes::U32(codes) => codes.get(at).map(Some),
@@ -219,7 +219,15 @@ impl ValueColumn {
     }
 
     /// The first position in `start..end` whose code is not below `code`.
-    fn order_lower(&self, rows: &[u16], fences: &[u32], start: usize, end: usize, chunk: u32, code: u32) -> usize {
+    fn order_lower(
+        &self,
+        rows: &[u16],
+        fences: &[u32],
+        start: usize,
+        end: usize,
+        chunk: u32,
+        code: u32,
+    ) -> usize {
         // Fences first: they lie side by side, while a code is somewhere in the chunk.
         let (first, last) = (start.div_ceil(FENCE_STRIDE), end.div_ceil(FENCE_STRIDE));
         let inside = fences.get(first..last.max(first)).unwrap_or_default();

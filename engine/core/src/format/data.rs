@@ -88,7 +88,10 @@ impl DataFile {
             all[..self.covered].chunks(BLOCK_BYTES).zip(table.chunks_exact(8)).enumerate()
         {
             if xxh3_64(bytes) != bytemuck::pod_read_unaligned::<u64>(sum) {
-                return Err(corrupt(&owner(block * BLOCK_BYTES), format!("checksum of block {block} does not match")));
+                return Err(corrupt(
+                    &owner(block * BLOCK_BYTES),
+                    format!("checksum of block {block} does not match"),
+                ));
             }
             progress((block * BLOCK_BYTES + bytes.len()) as u64);
         }

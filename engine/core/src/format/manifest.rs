@@ -79,7 +79,8 @@ impl Manifest {
 
     /// Reads the file's content, refusing damaged bytes and formats that are too new.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let Some((json, trailer)) = bytes.len().checked_sub(18).and_then(|at| bytes.split_at_checked(at)) else {
+        let Some((json, trailer)) = bytes.len().checked_sub(18).and_then(|at| bytes.split_at_checked(at))
+        else {
             return Err(corrupt("it is cut short".to_owned()));
         };
         if trailer != format!("\n{:016x}\n", xxh3_64(json)).as_bytes() {
@@ -92,7 +93,11 @@ impl Manifest {
     pub fn from_json(json: &[u8]) -> Result<Self> {
         let versions: Versions = serde_json::from_slice(json).map_err(|error| corrupt(error.to_string()))?;
         if versions.oldest_reader > FORMAT {
-            return Err(Error::TooNew { found: versions.format, needed: versions.oldest_reader, ours: FORMAT });
+            return Err(Error::TooNew {
+                found: versions.format,
+                needed: versions.oldest_reader,
+                ours: FORMAT,
+            });
         }
         let manifest: Self = serde_json::from_slice(json).map_err(|error| corrupt(error.to_string()))?;
         manifest.check()?;
@@ -101,7 +106,10 @@ impl Manifest {
 
     fn check(&self) -> Result<()> {
         if self.rows > ROWS_MAX {
-            return Err(corrupt(format!("{} rows are more than a snapshot can hold ({ROWS_MAX})", self.rows)));
+            return Err(corrupt(format!(
+                "{} rows are more than a snapshot can hold ({ROWS_MAX})",
+                self.rows
+            )));
         }
         if self.columns.len() != self.schema.columns.len() {
             return Err(corrupt(format!(
@@ -117,7 +125,9 @@ impl Manifest {
         for (at, bytes) in regions {
             let end = at.checked_add(bytes);
             if end.is_none_or(|end| end > self.data.checksums_at) || at % super::ALIGN as u64 != 0 {
-                return Err(corrupt(format!("the region at {at} of {bytes} bytes does not fit into {DATA_FILE}")));
+                return Err(corrupt(format!(
+                    "the region at {at} of {bytes} bytes does not fit into {DATA_FILE}"
+                )));
             }
         }
         Ok(())

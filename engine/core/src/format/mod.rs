@@ -28,7 +28,10 @@ pub const FENCE_STRIDE: usize = 64;
 pub const ROWS_MAX: u64 = (1 << 32) - CHUNK_ROWS as u64;
 
 // Bytes are read in place as little-endian integers.
-const _: () = assert!(cfg!(target_endian = "little"), "Muster reads snapshots in place and needs a little-endian machine");
+const _: () = assert!(
+    cfg!(target_endian = "little"),
+    "Muster reads snapshots in place and needs a little-endian machine"
+);
 
 /// How many chunks hold this many rows.
 pub const fn chunks_of(rows: u32) -> u32 {

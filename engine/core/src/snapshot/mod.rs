@@ -1,0 +1,12 @@
+//! Snapshots: one generation, opened; the writer that makes one; the store that holds several.
+
+mod open;
+mod store;
+mod verify;
+pub mod write;
+
+pub use crate::format::data::Trust;
+pub use open::{Column, OpenOptions, Snapshot};
+pub use store::{Staging, Store};
+pub use verify::VerifyReport;
+pub use write::{Progress, SnapshotWriter, WriteOptions, Written, WrittenColumn};

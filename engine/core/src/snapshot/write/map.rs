@@ -1,0 +1,145 @@
+//! Map columns on their way in: (row, key, value) entries, split at the end into a value column per key.
+
+use std::path::Path;
+
+use super::encode::{Present, Region, encode_values, put_record};
+use super::intern::Interner;
+use super::scalar::{check_ends, check_values, code_of, sort_keys};
+use super::spool::{RowBits, Spool};
+use crate::batch::{Keys, Values};
+use crate::bitmap::encode_leaf;
+use crate::error::Result;
+use crate::format::records::{ColumnRecord, MapRecord};
+
+/// Collects one map column.
+#[derive(Debug)]
+pub(super) struct MapBuilder {
+    present: RowBits,
+    interner: Interner,
+    /// Row and provisional key of each entry, in row order.
+    entries: Spool<[u32; 2]>,
+    values: Spool<u64>,
+}
+
+impl Default for MapBuilder {
+    fn default() -> Self {
+        Self {
+            present: RowBits::default(),
+            interner: Interner::bytes(),
+            entries: Spool::default(),
+            values: Spool::default(),
+        }
+    }
+}
+
+impl MapBuilder {
+    pub(super) fn push(
+        &mut self,
+        first_row: u32,
+        rows: usize,
+        ends: &[u32],
+        keys: &Values,
+        values: &Values,
+        present: Option<&[bool]>,
+    ) -> Result<(), String> {
+        let entries = check_ends(ends, present, rows)?;
+        check_values(keys, entries)?;
+        check_values(values, entries)?;
+        let Keys::Fixed8(numbers) = &values.keys else {
+            return Err("a map's values must be numbers of at most 64 bits".to_owned());
+        };
+        let mut start = 0;
+        for (row, &end) in ends.iter().enumerate() {
+            let here = present.is_none_or(|present| present[row]);
+            self.present.push(here);
+            for index in start as usize..end as usize {
+                if here && values.present.as_ref().is_none_or(|present| present[index]) {
+                    let code =
+                        code_of(&mut self.interner, &keys.keys, index).ok_or("its keys are not text")?;
+                    self.entries.push([first_row + row as u32, code]);
+                    self.values.push(numbers[index]);
+                }
+            }
+            start = end;
+        }
+        Ok(())
+    }
+
+    pub(super) fn buffered_bytes(&self) -> usize {
+        self.entries.buffered_bytes() + self.values.buffered_bytes()
+    }
+
+    pub(super) fn spill(&mut self, dir: &Path, name: &str) -> Result<()> {
+        self.entries.spill(dir, &format!("{name}-entries"))?;
+        self.values.spill(dir, &format!("{name}-values"))
+    }
+
+    pub(super) fn values(&self) -> usize {
+        self.present.len() / 8 + self.entries.len()
+    }
+
+    pub(super) fn finish(self, table_rows: u32) -> Result<Region> {
+        let mut out = vec![0; size_of::<MapRecord>()];
+        let mut record = MapRecord { present: self.present.ones() as u32, ..MapRecord::default() };
+        if !self.present.all() {
+            record.presence_at = encode_leaf(table_rows, self.present.iter(), &mut out);
+        }
+        let (keys, finals) = self.interner.into_sorted();
+        record.dictionary = keys.put(&mut out);
+        drop(keys);
+        let by_key = ByKey::new(self.entries.finish()?.as_slice(), self.values.finish()?.as_slice(), &finals);
+        out.resize(out.len().next_multiple_of(64), 0);
+        record.columns_at = out.len() as u64;
+        let records_at = out.len();
+        out.resize(records_at + finals.len() * size_of::<ColumnRecord>(), 0);
+        for key in 0..finals.len() {
+            let column = by_key.encode(key, table_rows, &mut out);
+            put_record(&mut out, records_at + key * size_of::<ColumnRecord>(), &column);
+        }
+        put_record(&mut out, 0, &record);
+        Ok(Region { bytes: out, distinct: finals.len() as u64, present: record.present.into() })
+    }
+}
+
+/// Entries grouped by key, rows ascending.
+struct ByKey {
+    starts: Vec<u32>,
+    rows: Vec<u32>,
+    values: Vec<u64>,
+}
+
+impl ByKey {
+    fn new(entries: &[[u32; 2]], values: &[u64], finals: &[u32]) -> Self {
+        let mut starts = vec![0_u32; finals.len() + 1];
+        for [_, code] in entries {
+            starts[finals[*code as usize] as usize + 1] += 1;
+        }
+        for key in 0..finals.len() {
+            starts[key + 1] += starts[key];
+        }
+        let mut next = starts.clone();
+        let (mut rows, mut sorted) = (vec![0; entries.len()], vec![0; entries.len()]);
+        for ([row, code], &value) in entries.iter().zip(values) {
+            let at = &mut next[finals[*code as usize] as usize];
+            (rows[*at as usize], sorted[*at as usize]) = (*row, value);
+            *at += 1;
+        }
+        Self { starts, rows, values: sorted }
+    }
+
+    fn encode(&self, key: usize, table_rows: u32, out: &mut Vec<u8>) -> ColumnRecord {
+        let span = self.starts[key] as usize..self.starts[key + 1] as usize;
+        let (mut rows, mut values) = (Vec::with_capacity(span.len()), Vec::with_capacity(span.len()));
+        for (&row, &value) in self.rows[span.clone()].iter().zip(&self.values[span]) {
+            // The first of a row's entries with this key counts.
+            if rows.last() != Some(&row) {
+                rows.push(row);
+                values.push(value);
+            }
+        }
+        let (distinct, codes) = sort_keys(&values);
+        let dictionary = distinct.put(out);
+        let present = if rows.len() == table_rows as usize { Present::All } else { Present::Rows(&rows) };
+        encode_values(out, table_rows, present, &codes, dictionary)
+    }
+}
