@@ -23,7 +23,7 @@ pub enum Rule {
     },
     /// A boolean column on its own: `has_poh`.
     Column(String),
-    /// `a < b`, column to literal, literal to column or column to column.
+    /// `a < b`: column to constant or column to column. Parsing moves a constant on the left to the right.
     Compare {
         /// Left side.
         left: Operand,
@@ -136,7 +136,7 @@ pub enum Literal {
     Number(Number),
     /// `'text'`
     Text(String),
-    /// `NULL`: comparing with it is unknown; in a list it matches nothing and makes a miss unknown.
+    /// `NULL`: comparing with it is unknown; in a list it is passed over, as the warehouse does.
     Null,
 }
 
@@ -162,6 +162,83 @@ impl FloatBits {
     /// The value.
     pub fn get(self) -> f64 {
         f64::from_bits(self.0)
+    }
+}
+
+impl Rule {
+    /// All of these, in normal form: conjunctions inside are merged into this one, one alone is itself,
+    /// none is `true`.
+    pub fn all(of: Vec<Rule>) -> Rule {
+        let mut flat = Vec::with_capacity(of.len());
+        for rule in of {
+            match rule {
+                Rule::And(inner) => flat.extend(inner),
+                other => flat.push(other),
+            }
+        }
+        if flat.len() > 1 { Rule::And(flat) } else { flat.pop().unwrap_or(Rule::Const(true)) }
+    }
+
+    /// Any of these, in normal form: disjunctions inside are merged into this one, one alone is itself,
+    /// none is `false`.
+    pub fn any(of: Vec<Rule>) -> Rule {
+        let mut flat = Vec::with_capacity(of.len());
+        for rule in of {
+            match rule {
+                Rule::Or(inner) => flat.extend(inner),
+                other => flat.push(other),
+            }
+        }
+        if flat.len() > 1 { Rule::Or(flat) } else { flat.pop().unwrap_or(Rule::Const(false)) }
+    }
+}
+
+impl Operand {
+    /// Whether it is the same for every user.
+    pub fn is_constant(&self) -> bool {
+        matches!(self, Self::Literal(_) | Self::Time(_))
+    }
+}
+
+impl TimeExpr {
+    /// How many shifts there are, and the base.
+    pub fn depth(&self) -> usize {
+        let mut depth = 1;
+        let mut at = self;
+        while let Self::Shift { base, .. } = at {
+            depth += 1;
+            at = base;
+        }
+        depth
+    }
+
+    /// Whether it is a day rather than an instant: a day moved by whole days stays a day.
+    pub fn is_day(&self) -> bool {
+        match self {
+            Self::Today | Self::Date(_) => true,
+            Self::Now | Self::DateTime { .. } => false,
+            Self::Shift { base, unit, .. } => !unit.is_clock() && base.is_day(),
+        }
+    }
+}
+
+impl TimeUnit {
+    /// Whether it counts elapsed seconds, not days of the calendar.
+    pub fn is_clock(self) -> bool {
+        matches!(self, Self::Second | Self::Minute | Self::Hour)
+    }
+}
+
+impl CompareOp {
+    /// The operator with its sides exchanged: `a < b` is `b > a`.
+    pub fn mirrored(self) -> Self {
+        match self {
+            Self::Eq | Self::NotEq => self,
+            Self::Less => Self::Greater,
+            Self::LessEq => Self::GreaterEq,
+            Self::Greater => Self::Less,
+            Self::GreaterEq => Self::LessEq,
+        }
     }
 }
 
