@@ -1,4 +1,5 @@
-//! Random rules that are valid for a table, of every form, with half of the literals taken from its data.
+//! Random rules that are valid for a table, of every form, in the normal form that parsing gives, with half of the
+//! literals taken from the table's data.
 
 use muster_engine::rule::ast::{
     CompareOp, HasTest, Literal, Number, Operand, Rule, TextTest, TimeExpr, TimeUnit,
@@ -87,8 +88,8 @@ impl<'t> Rules<'t> {
             return self.leaf();
         }
         let rule = match self.rng.below(20) {
-            0..6 => Rule::And(self.several(2, 4, depth)),
-            6..11 => Rule::Or(self.several(2, 4, depth)),
+            0..6 => Rule::all(self.several(2, 4, depth)),
+            6..11 => Rule::any(self.several(2, 4, depth)),
             11..14 => Rule::Not(Box::new(self.nested(depth - 1))),
             14..16 => {
                 let of = self.several(1, 7, depth);
@@ -98,7 +99,7 @@ impl<'t> Rules<'t> {
                 // Always true, or always false, but for unknowns.
                 let part = self.nested(depth - 1);
                 let both = vec![part.clone(), Rule::Not(Box::new(part))];
-                if self.rng.one_in(2) { Rule::And(both) } else { Rule::Or(both) }
+                if self.rng.one_in(2) { Rule::all(both) } else { Rule::any(both) }
             }
             _ => self.leaf(),
         };
@@ -287,12 +288,11 @@ impl<'t> Rules<'t> {
             _ => {
                 let ops = if equality_only { &EQUALITY[..] } else { &ANY_ORDER[..] };
                 let op = *self.rng.pick(ops);
-                let other = match self.rng.below(40) {
+                let right = match self.rng.below(40) {
                     0 => Operand::Literal(Literal::Null),
                     _ => self.other(ty, index),
                 };
-                let (left, right) = if self.rng.one_in(8) { (other, value) } else { (value, other) };
-                Rule::Compare { left, op, right }
+                Rule::Compare { left: value, op, right }
             }
         }
     }
@@ -355,7 +355,7 @@ impl<'t> Rules<'t> {
     fn near(&mut self, value: i128, ty: &ScalarType) -> Literal {
         let number = match self.rng.below(4) {
             0 if !matches!(ty, ScalarType::Decimal { .. }) => Number::float(value as f64 + 0.5),
-            1 if value.abs() < 1 << 53 => Number::float(value as f64),
+            1 if value.unsigned_abs() < 1 << 53 => Number::float(value as f64),
             _ => Number::Int(value.saturating_add(self.rng.between(-1, 1).into())),
         };
         Literal::Number(number)

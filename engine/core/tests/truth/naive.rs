@@ -37,6 +37,8 @@ enum Test {
     Truth(usize),
     /// With the zone in which a day compared with an instant starts.
     Compare(Source, CompareOp, Source, TimeZone),
+    /// With the comparison with each item of the list.
+    In(Source, Vec<Test>),
     IsNull(Source),
     Like(usize, Pattern),
     StartsWith(usize, Vec<u8>),
@@ -78,13 +80,18 @@ impl<'t> Naive<'t> {
             Rule::Column(name) => Test::Truth(self.index(name)),
             Rule::Compare { left, op, right } => self.comparison(left, *op, right),
             Rule::Between { value, low, high, negated } => {
-                let low = self.comparison(value, CompareOp::GreaterEq, low);
-                let high = self.comparison(value, CompareOp::LessEq, high);
-                negate(Test::All(vec![low, high]), *negated)
+                // Not each other's negation where NaN is concerned: it is neither inside nor outside.
+                if *negated {
+                    let below = self.comparison(value, CompareOp::Less, low);
+                    Test::Any(vec![below, self.comparison(value, CompareOp::Greater, high)])
+                } else {
+                    let above = self.comparison(value, CompareOp::GreaterEq, low);
+                    Test::All(vec![above, self.comparison(value, CompareOp::LessEq, high)])
+                }
             }
             Rule::In { value, list, negated } => {
-                let equal = list.iter().map(|item| self.comparison(value, CompareOp::Eq, item)).collect();
-                negate(Test::Any(equal), *negated)
+                let items = list.iter().map(|item| self.comparison(value, CompareOp::Eq, item)).collect();
+                negate(Test::In(self.source(value, None, &self.clock.zone), items), *negated)
             }
             Rule::IsNull { value, negated } => {
                 negate(Test::IsNull(self.source(value, None, &self.clock.zone)), *negated)
@@ -190,6 +197,10 @@ impl<'t> Naive<'t> {
             Test::Compare(left, op, right, zone) => {
                 compare(&self.value(left, row, zone), *op, &self.value(right, row, zone))
             }
+            Test::In(source, items) => match self.value(source, row, &self.clock.zone) {
+                Value::Null => None,
+                value => Some(items.iter().any(|item| self.is_item(&value, item, row))),
+            },
             // Arrays and maps have no value to compare, but may be NULL.
             Test::IsNull(Source::Column(column)) => Some(cell(*column).is_null()),
             Test::IsNull(source) => Some(self.value(source, row, &self.clock.zone) == Value::Null),
@@ -211,6 +222,17 @@ impl<'t> Naive<'t> {
                 Some(*low <= bucket && bucket < *high)
             }
         }
+    }
+
+    /// A NULL in the list is passed over, and NaN, which equals nothing, is found in a list that has it.
+    fn is_item(&self, value: &Value<'_>, item: &Test, row: usize) -> bool {
+        let both_nan = match (value, item) {
+            (Value::Float(value), Test::Compare(_, _, Source::Constant(Value::Float(item)), _)) => {
+                value.is_nan() && item.is_nan()
+            }
+            _ => false,
+        };
+        both_nan || self.answer(item, row) == Some(true)
     }
 
     fn all(&self, tests: &[Test], row: usize) -> Option<bool> {

@@ -28,11 +28,8 @@ fn simpler(rule: &Rule) -> Vec<Rule> {
             found.extend(shorter.map(|list| Rule::In { value: value.clone(), list, negated: *negated }));
         }
         Rule::Has { test, column, values } if values.len() > 1 => {
-            found.extend((0..values.len()).map(|at| Rule::Has {
-                test: *test,
-                column: column.clone(),
-                values: without(values, at),
-            }))
+            let fewer = (0..values.len()).map(|at| without(values, at));
+            found.extend(fewer.map(|values| Rule::Has { test: *test, column: column.clone(), values }));
         }
         _ => {}
     }
@@ -58,8 +55,8 @@ fn inside(rule: &Rule, parts: &[Rule]) -> Vec<Rule> {
 
 fn with_parts(rule: &Rule, parts: &[Rule]) -> Rule {
     match rule {
-        Rule::And(_) => Rule::And(parts.to_vec()),
-        Rule::Or(_) => Rule::Or(parts.to_vec()),
+        Rule::And(_) => Rule::all(parts.to_vec()),
+        Rule::Or(_) => Rule::any(parts.to_vec()),
         Rule::AtLeast { k, .. } => Rule::AtLeast { k: *k, of: parts.to_vec() },
         other => panic!("{other:?} has no parts"),
     }
