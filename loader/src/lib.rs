@@ -1,1 +1,11 @@
-//! Sources into snapshots.
+//! Muster's loader: sources (Parquet, synthetic) into published snapshots.
+//!
+//! One way only: source -> record batches -> engine columns -> snapshot writer -> store. Nothing here answers
+//! questions, and the engine knows nothing of Arrow or Parquet.
+
+pub mod columns;
+pub mod error;
+pub mod progress;
+pub mod synth;
+
+pub use error::{LoadError, Result};
