@@ -29,3 +29,18 @@ fn random_rules_are_valid_and_mostly_selective() {
     assert!(split * 3 > all, "{split} of {all} rules split their population");
     assert!(known * 10 < all * 9, "{known} of {all} rules are never unknown");
 }
+
+/// What the writer makes of any table is sound, whatever its batches.
+#[test]
+fn snapshots_of_random_tables_verify() {
+    for seed in 0..60 {
+        let mut rng = Rng::new(seed);
+        let rows = populate::rows(&mut rng);
+        let columns = rng.below(20);
+        let table = populate::table(&mut rng, Options { rows, columns, warehouse: false });
+        let built = truth::engine::build(&table, &mut rng).unwrap();
+        assert_eq!(built.snapshot.rows() as usize, rows, "seed {seed}");
+        let verified = built.snapshot.verify(&|_, _| {});
+        verified.unwrap_or_else(|error| panic!("seed {seed}, {rows} rows: {error}"));
+    }
+}

@@ -6,6 +6,7 @@
 
 pub mod cell;
 pub mod compare;
+pub mod engine;
 pub mod generate;
 pub mod hash;
 pub mod like;
