@@ -1,6 +1,7 @@
 //! The rule language: from text or JSON to a tree, and from the tree back to text, JSON and SQL.
 
 pub mod ast;
+pub mod bind;
 pub mod error;
 pub mod labels;
 pub mod limits;

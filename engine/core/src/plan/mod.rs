@@ -1,0 +1,171 @@
+//! Plans: a condition, simplified, as a graph of operations on stored bytes, cheapest and most selective first.
+//!
+//! Making a plan opens and checks every byte range that running it will read, so running cannot fail.
+
+mod describe;
+mod lower;
+mod pair;
+mod simplify;
+
+use crate::bitmap::Leaf as Bitmap;
+use crate::column::ValueColumn;
+use crate::rule::bind::condition::Condition;
+use crate::rule::bind::ranges::Range;
+use crate::rule::bind::{Binder, QueryError};
+use crate::snapshot::Snapshot;
+
+pub use pair::Pair;
+
+/// Position of a node in a plan.
+pub type NodeId = usize;
+
+/// A graph of operations; equal parts of a rule are one node.
+#[derive(Debug)]
+pub struct Plan {
+    nodes: Vec<Node>,
+    root: NodeId,
+    memo_slots: usize,
+}
+
+/// One operation.
+#[derive(Debug)]
+pub struct Node {
+    /// What is done.
+    pub op: Op,
+    /// Rows it yields: exact where `exact`, else estimated as if terms were independent.
+    pub rows: f64,
+    /// Whether `rows` is exact.
+    pub exact: bool,
+    /// Bytes of the snapshot it reads itself, its terms not counted, if every chunk is evaluated.
+    pub bytes: u64,
+    /// In words, for `explain`.
+    pub label: String,
+    /// Where its result is kept for its other uses, if it has any and is worth it.
+    pub memo: Option<usize>,
+}
+
+/// Operations. Sets are of rows.
+#[derive(Debug)]
+pub enum Op {
+    /// No rows.
+    None,
+    /// All rows.
+    All,
+    /// A stored bitmap.
+    Bitmap(Bitmap),
+    /// All rows that a stored bitmap does not have.
+    NotBitmap(Bitmap),
+    /// These rows.
+    Rows(Vec<u32>),
+    /// All rows but these.
+    NotRows(Vec<u32>),
+    /// Rows whose code is in the ranges.
+    Codes(Codes),
+    /// Rows whose user id is in one of the ranges, ends included.
+    UserIds(Vec<(u64, u64)>),
+    /// Rows where two columns compare so.
+    Pair(Pair),
+    /// Rows whose user falls into a bucket, or all others.
+    Bucket {
+        /// Hash of the salt.
+        seed: u64,
+        /// First bucket.
+        low: u32,
+        /// First bucket after.
+        high: u32,
+        /// Which of the two.
+        inside: bool,
+    },
+    /// Rows in all of these.
+    And(Vec<NodeId>),
+    /// Rows in any of these.
+    Or(Vec<NodeId>),
+    /// Rows in at least so many of these.
+    AtLeast(u32, Vec<NodeId>),
+}
+
+/// A choice of codes of a value column.
+#[derive(Debug)]
+pub struct Codes {
+    /// The column.
+    pub column: ValueColumn,
+    /// The codes.
+    pub ranges: Vec<Range>,
+    /// The same as a bit per code, if there is more than one range.
+    pub bits: Vec<u64>,
+}
+
+impl Codes {
+    fn new(column: ValueColumn, ranges: Vec<Range>) -> Self {
+        let mut bits = Vec::new();
+        if ranges.len() > 1 {
+            bits = vec![0_u64; column.dictionary().len().div_ceil(64) as usize];
+            for &(from, to) in &ranges {
+                for code in from..to {
+                    if let Some(word) = bits.get_mut(code as usize / 64) {
+                        *word |= 1 << (code % 64);
+                    }
+                }
+            }
+        }
+        Self { column, ranges, bits }
+    }
+
+    /// Whether a code is chosen.
+    pub fn contains(&self, code: u32) -> bool {
+        match self.ranges[..] {
+            [(from, to)] => code.wrapping_sub(from) < to - from,
+            _ => self.bits.get(code as usize / 64).is_some_and(|word| word >> (code % 64) & 1 == 1),
+        }
+    }
+}
+
+impl Plan {
+    /// Plans a condition.
+    pub fn new(snapshot: &Snapshot, binder: &Binder<'_>, condition: Condition) -> Result<Self, QueryError> {
+        let facts = lower::ColumnFacts { snapshot, binder };
+        let simple = simplify::simplify(condition, &facts);
+        lower::lower(snapshot, binder, &simple)
+    }
+
+    /// The operation that yields the answer.
+    pub fn root(&self) -> NodeId {
+        self.root
+    }
+
+    /// A node.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id]
+    }
+
+    /// How many nodes.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Never: a plan has at least its root.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// How many results are kept for reuse within a chunk.
+    pub fn memo_slots(&self) -> usize {
+        self.memo_slots
+    }
+
+    /// The count, if it is known without evaluating anything.
+    pub fn known_count(&self) -> Option<u64> {
+        let root = &self.nodes[self.root];
+        root.exact.then_some(root.rows as u64)
+    }
+}
+
+impl Op {
+    /// The terms of an operation.
+    pub fn terms(&self) -> &[NodeId] {
+        match self {
+            Self::And(of) | Self::Or(of) | Self::AtLeast(_, of) => of,
+            _ => &[],
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Comparing two columns of the same user: the one leaf that has to look at values row by row.
+
+use std::cmp::Ordering;
+
+use crate::column::{Dictionary, ValueColumn};
+use crate::error::{Error, Result};
+use crate::format::data::Values;
+use crate::key;
+use crate::rule::ast::CompareOp;
+use crate::rule::bind::condition::{ColumnKey, PairSide, Part};
+use crate::rule::bind::operand::{Class, instant_nanos, number8, number16};
+use crate::rule::bind::time::Clock;
+use crate::rule::bind::{Binder, QueryError};
+use crate::schema::{ColumnType, ScalarType};
+use crate::snapshot::Snapshot;
+
+/// A comparison of two columns.
+#[derive(Debug)]
+pub struct Pair {
+    left: Side,
+    right: Side,
+    op: CompareOp,
+    truth: bool,
+    class: Class,
+    /// Keys of both sides order as their values do, so they are compared as they are.
+    same_keys: bool,
+    clock: Clock,
+}
+
+#[derive(Debug)]
+struct Side {
+    ty: ScalarType,
+    values: SideValues,
+}
+
+#[derive(Debug)]
+enum SideValues {
+    Column(ValueColumn),
+    UserIds(crate::column::Ids),
+}
+
+impl Pair {
+    pub(super) fn new(
+        snapshot: &Snapshot,
+        binder: &Binder<'_>,
+        left: PairSide,
+        op: CompareOp,
+        right: PairSide,
+        truth: bool,
+    ) -> Result<Self, QueryError> {
+        let (left, right) = (Side::new(snapshot, binder, left)?, Side::new(snapshot, binder, right)?);
+        let class = Class::of(&left.ty);
+        let same_keys = same_key_space(&left.ty, &right.ty);
+        Ok(Self { left, right, op, truth, class, same_keys, clock: binder.clock().clone() })
+    }
+
+    /// Bytes of codes and dictionaries.
+    pub(super) fn bytes(&self) -> u64 {
+        self.left.bytes() + self.right.bytes()
+    }
+
+    /// Whether a row is in the set: both have a value and the comparison is as wanted.
+    pub fn matches(&self, row: u32) -> bool {
+        // All bytes were checked when the plan was made, so an error here means a damaged code: no value, no match.
+        let order = match self.class {
+            _ if self.same_keys => self.keys_order(row),
+            Class::Number => self.both(row, |side, code| side.number(code)).map(|(a, b)| a.compare(b)),
+            Class::Time => self.both(row, |side, code| side.nanos(code, &self.clock)).map(|(a, b)| Some(a.cmp(&b))),
+            Class::Text | Class::Enum => self.both(row, Side::bytes_of).map(|(a, b)| Some(a.cmp(b))),
+            Class::Uuid | Class::Ip => self.both(row, Side::wide).map(|(a, b)| Some(a.cmp(&b))),
+        };
+        order.is_some_and(|order| holds(self.op, order) == self.truth)
+    }
+
+    fn keys_order(&self, row: u32) -> Option<Option<Ordering>> {
+        let (a, b) = self.both(row, Side::key8)?;
+        let nan = matches!(self.left.ty, ScalarType::Float { .. }) && (a == key::NAN || b == key::NAN);
+        Some((!nan).then(|| a.cmp(&b)))
+    }
+
+    /// A value of each side; `None` if either has none.
+    fn both<'s, T>(&'s self, row: u32, value: impl Fn(&'s Side, u64) -> Option<T>) -> Option<(T, T)> {
+        Some((value(&self.left, self.left.code(row)?)?, value(&self.right, self.right.code(row)?)?))
+    }
+}
+
+impl Side {
+    fn new(snapshot: &Snapshot, binder: &Binder<'_>, side: PairSide) -> Result<Self, QueryError> {
+        match side {
+            PairSide::UserId => {
+                snapshot.ids().ids(0, snapshot.rows())?;
+                let values = SideValues::UserIds(snapshot.ids().clone());
+                Ok(Self { ty: ScalarType::UInt { bits: 64 }, values })
+            }
+            PairSide::Column(key) => {
+                let column = binder.value_column(key)?;
+                column.check()?;
+                check_dictionary(column.dictionary())?;
+                if let Some(leaf) = column.leaf(1)? {
+                    leaf.check()?;
+                }
+                Ok(Self { ty: type_of(snapshot, key)?, values: SideValues::Column(column) })
+            }
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        match &self.values {
+            SideValues::Column(column) => u64::from(column.table_rows()) * column.code_width() as u64,
+            SideValues::UserIds(_) => 0,
+        }
+    }
+
+    /// The code of a row, or the id itself.
+    fn code(&self, row: u32) -> Option<u64> {
+        match &self.values {
+            SideValues::Column(column) => column.code(row).ok()?.map(u64::from),
+            SideValues::UserIds(ids) => ids.id(row).ok(),
+        }
+    }
+
+    fn key8(&self, code: u64) -> Option<u64> {
+        match &self.values {
+            SideValues::Column(column) => column.dictionary().key8(code as u32).ok()?,
+            SideValues::UserIds(_) => Some(code),
+        }
+    }
+
+    fn wide(&self, code: u64) -> Option<u128> {
+        match &self.values {
+            SideValues::Column(column) => match column.dictionary().key16(code as u32).ok()? {
+                Some(key) => Some(key),
+                None => self.key8(code).map(u128::from),
+            },
+            SideValues::UserIds(_) => Some(code.into()),
+        }
+    }
+
+    fn bytes_of(&self, code: u64) -> Option<&[u8]> {
+        match &self.values {
+            SideValues::Column(column) => column.dictionary().bytes(code as u32).ok()?,
+            SideValues::UserIds(_) => None,
+        }
+    }
+
+    fn number(&self, code: u64) -> Option<crate::rule::bind::Num> {
+        match self.key8(code) {
+            Some(key) => Some(number8(&self.ty, key)),
+            None => self.wide(code).map(|key| number16(&self.ty, key)),
+        }
+    }
+
+    fn nanos(&self, code: u64, clock: &Clock) -> Option<i128> {
+        let key = self.key8(code)?;
+        Some(match self.ty {
+            ScalarType::Date => clock.first_instant(key::to_int(key) as i32),
+            _ => instant_nanos(&self.ty, key),
+        })
+    }
+}
+
+fn holds(op: CompareOp, order: Option<Ordering>) -> bool {
+    match (op, order) {
+        (CompareOp::NotEq, order) => order != Some(Ordering::Equal),
+        (_, None) => false,
+        (CompareOp::Eq, Some(order)) => order.is_eq(),
+        (CompareOp::Less, Some(order)) => order.is_lt(),
+        (CompareOp::LessEq, Some(order)) => order.is_le(),
+        (CompareOp::Greater, Some(order)) => order.is_gt(),
+        (CompareOp::GreaterEq, Some(order)) => order.is_ge(),
+    }
+}
+
+/// Whether two types have 64-bit keys that can be compared with each other as they are.
+fn same_key_space(a: &ScalarType, b: &ScalarType) -> bool {
+    use ScalarType::{Bool, Date, DateTime, DateTime64, Decimal, Float, Int, Ipv4, UInt};
+    match (a, b) {
+        (Int { bits: a }, Int { bits: b }) => *a <= 64 && *b <= 64,
+        (Bool, Bool) | (Float { .. }, Float { .. }) | (Date, Date) | (DateTime { .. }, DateTime { .. }) => true,
+        (UInt { bits }, Bool) | (Bool, UInt { bits }) => *bits <= 64,
+        (UInt { bits: a }, UInt { bits: b }) => *a <= 64 && *b <= 64,
+        (Decimal { precision: p, scale: s }, Decimal { precision: q, scale: t }) => s == t && *p <= 18 && *q <= 18,
+        (DateTime64 { scale: s, .. }, DateTime64 { scale: t, .. }) => s == t,
+        (Ipv4, Ipv4) => true,
+        _ => false,
+    }
+}
+
+/// The type of the values that a key names.
+pub(super) fn type_of(snapshot: &Snapshot, key: ColumnKey) -> Result<ScalarType> {
+    let schema = snapshot.schema().columns.get(key.index as usize);
+    match (schema.map(|column| &column.ty), key.part) {
+        (Some(ColumnType::Scalar(ty)), Part::Whole) | (Some(ColumnType::Map(ty)), Part::Key(_)) => Ok(ty.clone()),
+        (Some(ColumnType::Array(_)), Part::Length) => Ok(ScalarType::UInt { bits: 64 }),
+        _ => Err(Error::input(format!("column {} has no such part", key.index))),
+    }
+}
+
+fn check_dictionary(dictionary: &Dictionary) -> Result<()> {
+    fn all<T: bytemuck::AnyBitPattern + bytemuck::NoUninit>(values: &Values<T>) -> Result<()> {
+        values.all().map(|_| ())
+    }
+    match dictionary {
+        Dictionary::None => Ok(()),
+        Dictionary::Fixed8(keys) => all(keys),
+        Dictionary::Fixed16(keys) => all(keys),
+        Dictionary::Bytes { bytes, .. } => {
+            // Offsets are checked as they are read, block by block; their blocks are few.
+            (0..dictionary.len()).step_by(1 << 15).try_for_each(|code| dictionary.bytes(code).map(|_| ()))?;
+            bytes.check()
+        }
+    }
+}
