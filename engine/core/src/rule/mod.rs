@@ -1,7 +1,11 @@
 //! The rule language: from text or JSON to a tree, and from the tree back to text, JSON and SQL.
 
+#[cfg(test)]
+mod arbitrary;
 pub mod ast;
 pub mod bind;
 pub mod error;
 pub mod labels;
 pub mod limits;
+mod print;
+mod text;
