@@ -4,6 +4,7 @@ pub mod batch;
 pub mod bitmap;
 pub mod column;
 pub mod error;
+pub mod execute;
 pub mod format;
 pub mod key;
 pub mod plan;

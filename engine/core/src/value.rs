@@ -134,7 +134,10 @@ mod tests {
         assert_eq!(Value::from_key8(&ScalarType::Date, key::int(20_777)).to_string(), "2026-11-20");
         let time = ScalarType::DateTime64 { scale: 3, zone: None };
         assert_eq!(Value::from_key8(&time, key::int(-1)).to_string(), "1969-12-31T23:59:59.999Z");
-        assert_eq!(Value::from_key8(&ScalarType::Float { bits: 32 }, key::float(0.1_f32.into())), Value::Float(0.1));
+        assert_eq!(
+            Value::from_key8(&ScalarType::Float { bits: 32 }, key::float(0.1_f32.into())),
+            Value::Float(0.1)
+        );
         assert_eq!(
             Value::from_key16(&ScalarType::Uuid, 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef).to_string(),
             "01234567-89ab-cdef-0123-456789abcdef"

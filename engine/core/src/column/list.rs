@@ -31,6 +31,17 @@ pub enum Postings {
 }
 
 impl Postings {
+    /// Whether a row is among them.
+    pub fn contains(&self, row: u32) -> Result<bool> {
+        match self {
+            Self::Rows(rows) => Ok(rows.binary_search(&row).is_ok()),
+            Self::Leaf(leaf) => {
+                leaf.check()?;
+                Ok(leaf.contains(row))
+            }
+        }
+    }
+
     /// How many rows.
     pub fn rows(&self) -> u32 {
         match self {
@@ -92,6 +103,11 @@ impl ListColumn {
     /// How many elements have a bitmap of their own.
     pub fn heavy(&self) -> usize {
         self.heavy_codes.len()
+    }
+
+    /// How many rows hold an element.
+    pub fn posting_rows(&self, code: u32) -> Result<u32> {
+        self.postings(code).map(|postings| postings.rows())
     }
 
     /// The rows that hold an element.

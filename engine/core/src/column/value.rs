@@ -48,6 +48,8 @@ pub struct ValueColumn {
     totals: Option<Values<u32>>,
     order: Option<(Values<u16>, Values<u32>)>,
     leaves: Values<u64>,
+    /// Layout bits: the rows that are true.
+    truths: Option<Leaf>,
 }
 
 impl ValueColumn {
@@ -92,8 +94,24 @@ impl ValueColumn {
             }
         };
         let leaves = region.values(record.leaves_at, record.leaves.into())?;
+        let truths = match layout {
+            Layout::Bits => Some(Leaf::open(region, leaves.get(1)?, table_rows)?),
+            Layout::Dense | Layout::Sparse => None,
+        };
         let region = region.clone();
-        Ok(Self { region, table_rows, present, layout, presence, dictionary, codes, totals, order, leaves })
+        Ok(Self {
+            region,
+            table_rows,
+            present,
+            layout,
+            presence,
+            dictionary,
+            codes,
+            totals,
+            order,
+            leaves,
+            truths,
+        })
     }
 
     /// Rows with a value.
@@ -167,6 +185,9 @@ impl ValueColumn {
             Codes::U8(codes) => codes.section().check()?,
             Codes::U16(codes) => codes.section().check()?,
             Codes::U32(codes) => codes.section().check()?,
+        }
+        if let Some(truths) = &self.truths {
+            truths.check()?;
         }
         if let Some((rows, fences)) = &self.order {
             rows.section().check()?;

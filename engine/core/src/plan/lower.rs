@@ -40,7 +40,11 @@ fn presence(snapshot: &Snapshot, binder: &Binder<'_>, key: ColumnKey) -> Result<
 }
 
 /// Builds the plan for a simplified condition.
-pub(super) fn lower(snapshot: &Snapshot, binder: &Binder<'_>, condition: &Condition) -> Result<Plan, QueryError> {
+pub(super) fn lower(
+    snapshot: &Snapshot,
+    binder: &Binder<'_>,
+    condition: &Condition,
+) -> Result<Plan, QueryError> {
     let mut lowering =
         Lowering { snapshot, binder, nodes: Vec::new(), uses: Vec::new(), known: HashMap::new() };
     let root = lowering.condition(condition)?;
@@ -88,7 +92,8 @@ impl<'c> Lowering<'_, 'c> {
             Condition::AtLeast(k, of) => {
                 let terms = self.terms(of)?;
                 // Rough: the mean of the terms, damped by how many are needed.
-                let mean = terms.iter().map(|&id| self.nodes[id].rows).sum::<f64>() / terms.len().max(1) as f64;
+                let mean =
+                    terms.iter().map(|&id| self.nodes[id].rows).sum::<f64>() / terms.len().max(1) as f64;
                 let label = format!("at least {k} of {}", terms.len());
                 self.push(Op::AtLeast(*k, terms), mean / f64::from(*k).max(1.0), false, 0, label)
             }
@@ -149,13 +154,11 @@ impl<'c> Lowering<'_, 'c> {
         let rows = f64::from(self.snapshot.rows());
         Ok(match leaf {
             Leaf::Codes { column, ranges } => self.codes(*column, ranges, label)?,
-            Leaf::Presence { column, present } => {
-                match presence(self.snapshot, self.binder, *column)? {
-                    Some(bitmap) => self.bitmap(bitmap, !present, label)?,
-                    None if *present => self.push(Op::All, rows, true, 0, label),
-                    None => self.push(Op::None, 0.0, true, 0, label),
-                }
-            }
+            Leaf::Presence { column, present } => match presence(self.snapshot, self.binder, *column)? {
+                Some(bitmap) => self.bitmap(bitmap, !present, label)?,
+                None if *present => self.push(Op::All, rows, true, 0, label),
+                None => self.push(Op::None, 0.0, true, 0, label),
+            },
             Leaf::Element { column, code, held } => {
                 let Column::List(list) = self.snapshot.column(*column as usize)? else {
                     return Err(crate::error::Error::input("a list column changed its kind").into());
@@ -261,7 +264,12 @@ impl<'c> Lowering<'_, 'c> {
     }
 
     /// Rows with a value, without those of these bitmaps.
-    fn without(&mut self, column: &ValueColumn, leaves: Vec<Bitmap>, label: String) -> Result<NodeId, QueryError> {
+    fn without(
+        &mut self,
+        column: &ValueColumn,
+        leaves: Vec<Bitmap>,
+        label: String,
+    ) -> Result<NodeId, QueryError> {
         let mut terms = Vec::with_capacity(leaves.len() + 1);
         if let Some(presence) = column.presence() {
             terms.push(self.bitmap(presence.clone(), false, format!("{label}: has a value"))?);
@@ -276,7 +284,12 @@ impl<'c> Lowering<'_, 'c> {
         Ok(id)
     }
 
-    fn bitmaps(&mut self, leaves: Vec<Bitmap>, negated: bool, label: &str) -> Result<Vec<NodeId>, QueryError> {
+    fn bitmaps(
+        &mut self,
+        leaves: Vec<Bitmap>,
+        negated: bool,
+        label: &str,
+    ) -> Result<Vec<NodeId>, QueryError> {
         let kind = if negated { "without a value's bitmap" } else { "a value's bitmap" };
         leaves.into_iter().map(|leaf| self.bitmap(leaf, negated, format!("{label}: {kind}"))).collect()
     }

@@ -14,6 +14,7 @@ use crate::rule::bind::ranges::Range;
 use crate::rule::bind::{Binder, QueryError};
 use crate::snapshot::Snapshot;
 
+pub(crate) use describe::value_of;
 pub use pair::Pair;
 
 /// Position of a node in a plan.

@@ -104,7 +104,9 @@ impl<'a> Binder<'a> {
             }
             Rule::Column(name) => self.bind_flag(name, truth),
             Rule::Compare { left, op, right } => self.bind_compare(left, *op, right, truth),
-            Rule::Between { value, low, high, negated } => self.bind_between(value, low, high, *negated, truth),
+            Rule::Between { value, low, high, negated } => {
+                self.bind_between(value, low, high, *negated, truth)
+            }
             Rule::In { value, list, negated } => self.bind_in(value, list, *negated != truth),
             Rule::IsNull { value, negated } => self.bind_is_null(value, *negated == truth),
             Rule::Text { test, column, pattern, negated } => {
@@ -126,10 +128,13 @@ impl<'a> Binder<'a> {
 
     fn bind_flag(&self, name: &str, truth: bool) -> Result<Condition> {
         let Side::Column { ty, .. } = self.column_side(name)? else {
-            return Err(RuleError::new(format!("`{name}` is not a condition")).hint(format!("compare it: `{name} = 1`")).into());
+            return Err(RuleError::new(format!("`{name}` is not a condition"))
+                .hint(format!("compare it: `{name} = 1`"))
+                .into());
         };
         if ty != ScalarType::Bool {
-            let error = RuleError::new(format!("`{name}` is {ty}, not Bool, so it is not a condition by itself"));
+            let error =
+                RuleError::new(format!("`{name}` is {ty}, not Bool, so it is not a condition by itself"));
             return Err(error.hint(format!("compare it, as in `{name} > 0` or `{name} IS NOT NULL`")).into());
         }
         let operand = Operand::Column(name.to_owned());
@@ -147,8 +152,10 @@ impl<'a> Binder<'a> {
     ) -> Result<Condition> {
         use crate::rule::ast::CompareOp::{Greater, GreaterEq, Less, LessEq};
         let (low_op, high_op) = if negated { (Less, Greater) } else { (GreaterEq, LessEq) };
-        let ends =
-            vec![self.bind_compare(value, low_op, low, truth)?, self.bind_compare(value, high_op, high, truth)?];
+        let ends = vec![
+            self.bind_compare(value, low_op, low, truth)?,
+            self.bind_compare(value, high_op, high, truth)?,
+        ];
         // NOT BETWEEN is an OR, BETWEEN an AND; asking for what is false turns either into the other.
         Ok(if negated == truth { Condition::Or(ends) } else { Condition::And(ends) })
     }
@@ -159,7 +166,9 @@ impl<'a> Binder<'a> {
             .iter()
             .map(|item| match self.side(item)? {
                 Side::Const(value) => Ok(value),
-                _ => Err(RuleError::new("an IN list holds a column").hint("compare columns with = and OR").into()),
+                _ => Err(RuleError::new("an IN list holds a column")
+                    .hint("compare columns with = and OR")
+                    .into()),
             })
             .collect::<Result<Vec<_>>>()?;
         match self.side(value)? {
@@ -239,7 +248,11 @@ impl<'a> Binder<'a> {
         match &schema.ty {
             ColumnType::Array(_) => {
                 let length = Operand::Length(name.to_owned());
-                self.bind_in(&length, &[Operand::Literal(Literal::Number(crate::rule::ast::Number::Int(0)))], empty)
+                self.bind_in(
+                    &length,
+                    &[Operand::Literal(Literal::Number(crate::rule::ast::Number::Int(0)))],
+                    empty,
+                )
             }
             ColumnType::Scalar(ScalarType::String) => {
                 let column = Operand::Column(name.to_owned());
@@ -280,8 +293,7 @@ impl<'a> Binder<'a> {
     }
 
     fn list(&self, name: &str, what: &str) -> Result<(u32, ScalarType, &'a ListColumn)> {
-        let (index, schema) =
-            self.snapshot.schema().column(name).ok_or_else(|| self.unknown_column(name))?;
+        let (index, schema) = self.snapshot.schema().column(name).ok_or_else(|| self.unknown_column(name))?;
         match (&schema.ty, self.snapshot.column(index)?) {
             (ColumnType::Array(ty), Column::List(list)) => Ok((index as u32, ty.clone(), list)),
             (ty, _) => {
@@ -296,8 +308,7 @@ impl<'a> Binder<'a> {
     }
 
     fn map(&self, name: &str) -> Result<(u32, &'a MapColumn, ScalarType)> {
-        let (index, schema) =
-            self.snapshot.schema().column(name).ok_or_else(|| self.unknown_column(name))?;
+        let (index, schema) = self.snapshot.schema().column(name).ok_or_else(|| self.unknown_column(name))?;
         match (&schema.ty, self.snapshot.column(index)?) {
             (ColumnType::Map(ty), Column::Map(map)) => Ok((index as u32, map, ty.clone())),
             (ty, _) => {

@@ -105,17 +105,27 @@ fn decimal_literal(a: i128, scale: u8, b: f64) -> Option<Ordering> {
     let negative = b < 0.0;
     if (a < 0) != negative && (a != 0 || b != 0.0) {
         // Signs differ, or one is zero: zero counts as positive.
-        let signed = |value: bool, zero: bool| if zero { 0 } else if value { -1 } else { 1 };
+        let signed = |value: bool, zero: bool| {
+            if zero {
+                0
+            } else if value {
+                -1
+            } else {
+                1
+            }
+        };
         return Some(signed(a < 0, a == 0).cmp(&signed(negative, b == 0.0)));
     }
     let one = power(scale).unsigned_abs();
-    let own = (a.unsigned_abs() / one, format!("{:0>width$}", a.unsigned_abs() % one, width = usize::from(scale)));
+    let own =
+        (a.unsigned_abs() / one, format!("{:0>width$}", a.unsigned_abs() % one, width = usize::from(scale)));
     let own_fraction = if scale == 0 { "" } else { own.1.as_str() };
     let whole = whole.parse::<u128>().unwrap_or(u128::MAX);
     let width = own_fraction.len().max(fraction.len());
-    let order = own.0.cmp(&whole).then_with(|| {
-        format!("{own_fraction:0<width$}").cmp(&format!("{fraction:0<width$}"))
-    });
+    let order = own
+        .0
+        .cmp(&whole)
+        .then_with(|| format!("{own_fraction:0<width$}").cmp(&format!("{fraction:0<width$}")));
     Some(if negative { order.reverse() } else { order })
 }
 

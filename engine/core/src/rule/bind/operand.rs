@@ -156,7 +156,9 @@ impl<'a> Binder<'a> {
                 return Ok(Side::Column { key, ty: ty.clone(), column: Some(self.value_column(key)?) });
             }
             ColumnType::Array(_) => format!("use `has({name}, ...)` or `length({name})`"),
-            ColumnType::Map(_) => format!("use a key of it, as in `{name}['key']`, or `mapContains({name}, 'key')`"),
+            ColumnType::Map(_) => {
+                format!("use a key of it, as in `{name}['key']`, or `mapContains({name}, 'key')`")
+            }
         };
         Err(RuleError::new(format!("`{name}` is {}, which cannot be compared", column.ty)).hint(hint).into())
     }
@@ -171,7 +173,9 @@ impl<'a> Binder<'a> {
     ) -> Result<Condition> {
         match (self.side(left)?, self.side(right)?) {
             (Side::Const(_), Side::Const(_)) => {
-                Err(RuleError::new("both sides of a comparison are constants").hint("compare a column").into())
+                Err(RuleError::new("both sides of a comparison are constants")
+                    .hint("compare a column")
+                    .into())
             }
             (Side::Const(value), side) => self.compare_const(right, side, mirrored(op), &value, truth),
             (side, Side::Const(value)) => self.compare_const(left, side, op, &value, truth),
@@ -219,7 +223,9 @@ impl<'a> Binder<'a> {
         {
             return Ok(vec![(float_end(dictionary)?, dictionary.len())]);
         }
-        Ok(self.bounds(operand, ty, dictionary, item)?.map_or(Vec::new(), |bounds| bounds.select(CompareOp::Eq)))
+        Ok(self
+            .bounds(operand, ty, dictionary, item)?
+            .map_or(Vec::new(), |bounds| bounds.select(CompareOp::Eq)))
     }
 
     /// The code of an array's element, if any row holds it.
@@ -236,7 +242,13 @@ impl<'a> Binder<'a> {
     }
 
     /// Where a constant stands in a dictionary; `None` for NULL.
-    fn bounds(&self, operand: &Operand, ty: &ScalarType, dictionary: &Dictionary, value: &Const) -> Result<Option<Bounds>> {
+    fn bounds(
+        &self,
+        operand: &Operand,
+        ty: &ScalarType,
+        dictionary: &Dictionary,
+        value: &Const,
+    ) -> Result<Option<Bounds>> {
         let count = dictionary.len();
         let mismatch = || mismatch(operand, ty, value);
         let bounds = match (Class::of(ty), value) {
@@ -255,18 +267,22 @@ impl<'a> Binder<'a> {
                     Ok(own.compare(number).unwrap_or(Ordering::Greater))
                 })?
             }
-            (Class::Text | Class::Enum, Const::Text(text)) => {
-                Bounds::search(dictionary, count, |code| Ok(dictionary.bytes(code)?.unwrap_or_default().cmp(text.as_bytes())))?
-            }
+            (Class::Text | Class::Enum, Const::Text(text)) => Bounds::search(dictionary, count, |code| {
+                Ok(dictionary.bytes(code)?.unwrap_or_default().cmp(text.as_bytes()))
+            })?,
             (Class::Time, Const::Text(_) | Const::Time(_)) => self.time_bounds(ty, dictionary, value)?,
             (Class::Uuid, Const::Text(text)) => {
                 let wanted = parse_uuid(text).ok_or_else(mismatch)?;
-                Bounds::search(dictionary, count, |code| Ok(dictionary.key16(code)?.unwrap_or_default().cmp(&wanted)))?
+                Bounds::search(dictionary, count, |code| {
+                    Ok(dictionary.key16(code)?.unwrap_or_default().cmp(&wanted))
+                })?
             }
             (Class::Ip, Const::Text(text)) => match (ty, text.parse::<IpAddr>().map_err(|_| mismatch())?) {
                 (ScalarType::Ipv4, IpAddr::V4(address)) => {
                     let wanted = u64::from(Ipv4Addr::to_bits(address));
-                    Bounds::search(dictionary, count, |code| Ok(dictionary.key8(code)?.unwrap_or_default().cmp(&wanted)))?
+                    Bounds::search(dictionary, count, |code| {
+                        Ok(dictionary.key8(code)?.unwrap_or_default().cmp(&wanted))
+                    })?
                 }
                 (ScalarType::Ipv4, IpAddr::V6(_)) => return Err(mismatch().into()),
                 (_, address) => {
@@ -274,7 +290,9 @@ impl<'a> Binder<'a> {
                         IpAddr::V4(address) => Ipv6Addr::to_bits(address.to_ipv6_mapped()),
                         IpAddr::V6(address) => Ipv6Addr::to_bits(address),
                     };
-                    Bounds::search(dictionary, count, |code| Ok(dictionary.key16(code)?.unwrap_or_default().cmp(&wanted)))?
+                    Bounds::search(dictionary, count, |code| {
+                        Ok(dictionary.key16(code)?.unwrap_or_default().cmp(&wanted))
+                    })?
                 }
             },
             _ => return Err(mismatch().into()),
@@ -286,12 +304,16 @@ impl<'a> Binder<'a> {
         let count = dictionary.len();
         let by_key = |wanted: i64| {
             let wanted = key::int(wanted);
-            Bounds::search(dictionary, count, |code| Ok(dictionary.key8(code)?.unwrap_or_default().cmp(&wanted)))
+            Bounds::search(dictionary, count, |code| {
+                Ok(dictionary.key8(code)?.unwrap_or_default().cmp(&wanted))
+            })
         };
         let nanos = match (ty, value) {
             (ScalarType::Date, Const::Text(text)) => return by_key(day_text(text)?.into()),
             (ScalarType::Date, Const::Time(Moment::Day(day))) => return by_key((*day).into()),
-            (ScalarType::DateTime64 { scale, .. }, Const::Text(text)) => self.clock.instant_text(text, *scale)?,
+            (ScalarType::DateTime64 { scale, .. }, Const::Text(text)) => {
+                self.clock.instant_text(text, *scale)?
+            }
             (_, Const::Text(text)) => self.clock.instant_text(text, 0)?,
             (_, Const::Time(moment)) => self.clock.nanos(moment),
             _ => 0,
@@ -317,7 +339,11 @@ impl<'a> Binder<'a> {
 
     fn compare_id(&self, op: CompareOp, value: &Const, truth: bool) -> Result<Condition> {
         let Some(number) = value.as_number() else {
-            return if matches!(value, Const::Null) { Ok(Condition::None) } else { Err(self.id_mismatch(value).into()) };
+            return if matches!(value, Const::Null) {
+                Ok(Condition::None)
+            } else {
+                Err(self.id_mismatch(value).into())
+            };
         };
         if matches!(op, CompareOp::Eq | CompareOp::NotEq) {
             let row = match self.exact_id(value)? {
@@ -361,9 +387,7 @@ impl<'a> Binder<'a> {
     ) -> Result<Condition> {
         let id_type = ScalarType::UInt { bits: 64 };
         let part = |side: &Side| match side {
-            Side::Column { key, ty, column } => {
-                (ty.clone(), column.as_ref().map(|_| PairSide::Column(*key)))
-            }
+            Side::Column { key, ty, column } => (ty.clone(), column.as_ref().map(|_| PairSide::Column(*key))),
             _ => (id_type.clone(), Some(PairSide::UserId)),
         };
         let ((left_ty, left_side), (right_ty, right_side)) = (part(a), part(b));
@@ -480,7 +504,9 @@ fn mismatch(operand: &Operand, ty: &ScalarType, value: &Const) -> RuleError {
     error.hint(match Class::of(ty) {
         Class::Number => "write a number without quotes",
         Class::Text | Class::Enum => "write text in single quotes",
-        Class::Time if matches!(ty, ScalarType::Date) => "write toDate('2026-11-01') or today() - INTERVAL 7 DAY",
+        Class::Time if matches!(ty, ScalarType::Date) => {
+            "write toDate('2026-11-01') or today() - INTERVAL 7 DAY"
+        }
         Class::Time => "write toDateTime('2026-11-01 00:00:00') or now() - INTERVAL 7 DAY",
         Class::Uuid => "write a UUID in single quotes, as '61f0c404-5cb3-11e7-907b-a6006ad3dba0'",
         Class::Ip => "write an address in single quotes, as '192.0.2.1'",
@@ -489,6 +515,9 @@ fn mismatch(operand: &Operand, ty: &ScalarType, value: &Const) -> RuleError {
 
 fn parse_uuid(text: &str) -> Option<u128> {
     let hex: String = text.chars().filter(|&c| c != '-').collect();
-    let dashes_fit = text.len() == 32 || (text.len() == 36 && [8, 13, 18, 23].iter().all(|&at| text.as_bytes()[at] == b'-'));
-    (hex.len() == 32 && dashes_fit && !hex.starts_with('+')).then(|| u128::from_str_radix(&hex, 16).ok()).flatten()
+    let dashes_fit = text.len() == 32
+        || (text.len() == 36 && [8, 13, 18, 23].iter().all(|&at| text.as_bytes()[at] == b'-'));
+    (hex.len() == 32 && dashes_fit && !hex.starts_with('+'))
+        .then(|| u128::from_str_radix(&hex, 16).ok())
+        .flatten()
 }

@@ -20,7 +20,8 @@ pub(super) fn codes_matching(dictionary: &Dictionary, test: TextTest, pattern: &
         TextTest::ILike => Like { ignore_case: true, ..Like::parse(pattern)? },
     };
     // Only what starts with the text before the first wildcard can match.
-    let (from, to) = if like.ignore_case { (0, dictionary.len()) } else { prefix_codes(dictionary, &like.prefix)? };
+    let (from, to) =
+        if like.ignore_case { (0, dictionary.len()) } else { prefix_codes(dictionary, &like.prefix)? };
     let regex = like.regex()?;
     let batches: Vec<Vec<Range>> = (from / BATCH..to.div_ceil(BATCH))
         .into_par_iter()
@@ -85,15 +86,18 @@ impl Like {
                     // Before anything else a backslash is itself.
                     Some(c) => pieces.extend([Piece::Char('\\'), Piece::Char(c)]),
                     None => {
-                        let error = RuleError::new(format!("the pattern '{pattern}' ends in a lone backslash"));
+                        let error =
+                            RuleError::new(format!("the pattern '{pattern}' ends in a lone backslash"));
                         return Err(error.hint("write \\\\ for a backslash").into());
                     }
                 },
                 c => pieces.push(Piece::Char(c)),
             }
         }
-        let prefix: String =
-            pieces.iter().map_while(|piece| if let Piece::Char(c) = piece { Some(*c) } else { None }).collect();
+        let prefix: String = pieces
+            .iter()
+            .map_while(|piece| if let Piece::Char(c) = piece { Some(*c) } else { None })
+            .collect();
         let open_start = pieces.first() == Some(&Piece::Any);
         if open_start {
             pieces.remove(0);
@@ -119,15 +123,22 @@ impl Like {
         if !self.open_end {
             source.push_str(r"\z");
         }
-        let regex = RegexBuilder::new(&source).dot_matches_new_line(true).case_insensitive(self.ignore_case).build();
+        let regex =
+            RegexBuilder::new(&source).dot_matches_new_line(true).case_insensitive(self.ignore_case).build();
         regex.map_err(|_| {
-            RuleError::new("the LIKE pattern is too long to be searched for").hint("shorten it or use startsWith").into()
+            RuleError::new("the LIKE pattern is too long to be searched for")
+                .hint("shorten it or use startsWith")
+                .into()
         })
     }
 
     fn matches(&self, regex: &Regex, value: &[u8]) -> bool {
         // Nothing between the outer wildcards, or nothing at all, needs no search.
-        if self.core.is_empty() { self.open_start || self.open_end || value.is_empty() } else { regex.is_match(value) }
+        if self.core.is_empty() {
+            self.open_start || self.open_end || value.is_empty()
+        } else {
+            regex.is_match(value)
+        }
     }
 }
 
@@ -155,7 +166,11 @@ mod tests {
         ];
         for (value, pattern, expected) in cases {
             let like = Like::parse(pattern).unwrap();
-            assert_eq!(like.matches(&like.regex().unwrap(), value.as_bytes()), expected, "{value} LIKE {pattern}");
+            assert_eq!(
+                like.matches(&like.regex().unwrap(), value.as_bytes()),
+                expected,
+                "{value} LIKE {pattern}"
+            );
         }
         let like = Like { ignore_case: true, ..Like::parse("%ß_É%").unwrap() };
         assert!(like.matches(&like.regex().unwrap(), "xẞyéz".as_bytes()));

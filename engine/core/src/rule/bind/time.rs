@@ -45,7 +45,8 @@ impl Clock {
         match expr {
             TimeExpr::Now => Ok(Moment::Second(self.now, self.zone.clone())),
             TimeExpr::Today => {
-                let now = Timestamp::from_second(self.now).map_err(|_| RuleError::new("now() is out of range"))?;
+                let now =
+                    Timestamp::from_second(self.now).map_err(|_| RuleError::new("now() is out of range"))?;
                 Ok(Moment::Day(days_of(now.to_zoned(self.zone.clone()).date())))
             }
             TimeExpr::DateTime { text, zone } => {
@@ -92,7 +93,8 @@ impl Clock {
                 day_in_range(days_of(date), &what()).map(Moment::Day)
             }
             Moment::Second(second, zone) => {
-                let local = Timestamp::from_second(*second).map_err(|_| far())?.to_zoned(zone.clone()).datetime();
+                let local =
+                    Timestamp::from_second(*second).map_err(|_| far())?.to_zoned(zone.clone()).datetime();
                 let local = local.checked_add(span).map_err(|_| far())?;
                 let second = (nanos_of(local, zone)? / SECOND) as i64;
                 Ok(Moment::Second(in_range(second, &what())?, zone.clone()))
@@ -137,7 +139,8 @@ pub fn day_text(text: &str) -> Result<i32, RuleError> {
 
 fn zone_of(name: &str) -> Result<TimeZone, RuleError> {
     TimeZone::get(name).map_err(|_| {
-        RuleError::new(format!("unknown time zone '{name}'")).hint("use an IANA name such as 'Europe/Berlin' or 'UTC'")
+        RuleError::new(format!("unknown time zone '{name}'"))
+            .hint("use an IANA name such as 'Europe/Berlin' or 'UTC'")
     })
 }
 
@@ -248,7 +251,16 @@ mod tests {
     #[test]
     fn what_is_not_a_time_is_said_to_be_none() {
         let utc = clock("UTC");
-        for text in ["", "2026", "2026-02-30", "2026-1-2", "2026/01/02", "2026-01-01x", "2026-01-01 25:00:00", "日本日本日本日本"] {
+        for text in [
+            "",
+            "2026",
+            "2026-02-30",
+            "2026-1-2",
+            "2026/01/02",
+            "2026-01-01x",
+            "2026-01-01 25:00:00",
+            "日本日本日本日本",
+        ] {
             assert!(utc.eval(&at(text)).is_err(), "{text}");
         }
         assert!(utc.eval(&shift(TimeExpr::Now, i64::MAX, TimeUnit::Second)).is_err());

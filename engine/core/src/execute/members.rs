@@ -1,0 +1,151 @@
+//! Members: the ids of an audience, streamed in row order, resumable by a token; or all at once as a Roaring bitmap.
+
+use rayon::prelude::*;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::Audience;
+use crate::error::{Error, Result};
+use crate::format::chunks_of;
+
+/// Chunks evaluated ahead, side by side.
+const WINDOW: u32 = 8;
+
+/// An iterator over batches of user ids. Holds one window of chunks in memory at a time.
+#[derive(Debug)]
+pub struct Members<'a> {
+    audience: &'a Audience,
+    /// Names the rule and instant in tokens.
+    fingerprint: u64,
+    /// The first row not yet looked at.
+    next_row: u32,
+    /// Batches of the window, in reverse.
+    ready: Vec<(u32, Vec<u64>)>,
+    left: Option<u64>,
+    done: bool,
+}
+
+impl Audience {
+    /// The members from the start, or from where a token says: of the same rule, instant and generation.
+    pub fn members(&self, token: Option<&str>) -> Result<Members<'_>> {
+        let fingerprint = xxh3_64(format!("{}\n{}", self.now, self.rule).as_bytes());
+        let next_row = match token {
+            None => 0,
+            Some(token) => self.parse_token(token, fingerprint)?,
+        };
+        Ok(Members { audience: self, fingerprint, next_row, ready: Vec::new(), left: None, done: false })
+    }
+
+    /// All members as a 64-bit Roaring bitmap of user ids; its portable form opens in every Roaring library.
+    pub fn to_roaring(&self) -> Result<roaring::RoaringTreemap> {
+        let mut all = roaring::RoaringTreemap::new();
+        for batch in self.members(None)? {
+            all.extend(batch?);
+        }
+        Ok(all)
+    }
+
+    fn parse_token(&self, token: &str, fingerprint: u64) -> Result<u32> {
+        let bad = |what: &str| Error::PageToken { what: what.to_owned() };
+        let mut parts = token.split('-');
+        let mut part = || parts.next().and_then(|part| u64::from_str_radix(part, 16).ok());
+        let (Some(generation), Some(rule), Some(row), None) = (part(), part(), part(), part()) else {
+            return Err(bad("it is not one of ours"));
+        };
+        if generation != self.snapshot.generation() {
+            let ours = self.snapshot.generation();
+            return Err(bad(&format!("it belongs to generation {generation}, this is {ours}")));
+        }
+        if rule != fingerprint {
+            return Err(bad("it belongs to another rule or another now()"));
+        }
+        u32::try_from(row).map_err(|_| bad("its position is out of range"))
+    }
+}
+
+impl Members<'_> {
+    /// Ends after so many ids; [`Members::token`] then says where to go on.
+    pub fn limit(mut self, limit: u64) -> Self {
+        self.left = Some(limit);
+        self
+    }
+
+    /// Where to go on after what was yielded so far; `None` at the end.
+    pub fn token(&self) -> Option<String> {
+        if self.next_row >= self.audience.snapshot.rows() {
+            return None;
+        }
+        let generation = self.audience.snapshot.generation();
+        Some(format!("{generation:x}-{:x}-{:x}", self.fingerprint, self.next_row))
+    }
+
+    fn fill(&mut self) -> Result<()> {
+        let audience = self.audience;
+        let (first, chunks) = (self.next_row >> 16, chunks_of(audience.snapshot.rows()));
+        let from_row = self.next_row;
+        let root = audience.plan.root();
+        let mut window: Vec<(u32, Vec<u64>)> = (first..chunks.min(first + WINDOW))
+            .into_par_iter()
+            .map_init(
+                || audience.evaluator(),
+                |evaluator, chunk| {
+                    evaluator.enter(chunk);
+                    let set = evaluator.eval(root);
+                    let (base, rows) = (chunk << 16, evaluator.chunk_rows());
+                    let ids = audience.snapshot.ids().ids(base, base + rows)?;
+                    let mut found = Vec::with_capacity(set.count(rows) as usize);
+                    set.for_each(rows, |row| {
+                        if base | u32::from(row) >= from_row {
+                            found.extend(ids.get(row as usize));
+                        }
+                    });
+                    evaluator.give(set);
+                    Ok((base + rows, found))
+                },
+            )
+            .collect::<Result<_>>()?;
+        window.reverse();
+        self.ready = window;
+        Ok(())
+    }
+
+    fn advance(&mut self) -> Result<Option<Vec<u64>>> {
+        loop {
+            if self.left == Some(0)
+                || (self.ready.is_empty() && self.next_row >= self.audience.snapshot.rows())
+            {
+                return Ok(None);
+            }
+            if self.ready.is_empty() {
+                self.fill()?;
+            }
+            let Some((end, mut ids)) = self.ready.pop() else { return Ok(None) };
+            if let Some(left) = &mut self.left {
+                if (ids.len() as u64) > *left {
+                    ids.truncate(*left as usize);
+                    *left = 0;
+                    let last = ids.last().map_or(Ok(None), |&id| self.audience.snapshot.ids().row(id))?;
+                    self.next_row = last.map_or(self.next_row, |row| row + 1);
+                    return Ok(Some(ids));
+                }
+                *left -= ids.len() as u64;
+            }
+            self.next_row = end;
+            if !ids.is_empty() {
+                return Ok(Some(ids));
+            }
+        }
+    }
+}
+
+impl Iterator for Members<'_> {
+    type Item = Result<Vec<u64>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.done {
+            return None;
+        }
+        let next = self.advance().transpose();
+        self.done = !matches!(next, Some(Ok(_)));
+        next
+    }
+}

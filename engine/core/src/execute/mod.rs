@@ -1,0 +1,175 @@
+//! Answers: an audience is a rule bound to one snapshot, and everything that can be asked of it.
+//!
+//! Whatever selects users ends up as an [`Audience`]; counts, members, membership, reasons, breakdowns and overlaps start from
+//! one. All of it is synchronous and, but for the pages that the operating system brings in, in memory.
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use muster_engine::{batch::*, execute::Audience, rule::{ast::Rule, bind::Scope, labels::NoLabels, limits::Limits}};
+//! # use muster_engine::{schema::*, snapshot::*};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // A table of three users with one column, written as a snapshot.
+//! let schema = Schema {
+//!     user_id: "user_id".into(),
+//!     time_zone: "UTC".into(),
+//!     columns: vec![ColumnSchema {
+//!         name: "wallet_count".into(),
+//!         ty: ColumnType::Scalar(ScalarType::UInt { bits: 8 }),
+//!         nullable: false,
+//!         held_as: HeldAs::Native,
+//!     }],
+//! };
+//! let dir = std::env::temp_dir().join(format!("muster-example-{}", std::process::id()));
+//! let mut writer = SnapshotWriter::create(&dir, schema, WriteOptions::default())?;
+//! let wallets = Values { keys: Keys::Fixed8(vec![0, 2, 5]), present: None };
+//! writer.push(Batch { user_ids: vec![101, 102, 103], columns: vec![ColumnData::Scalar(wallets)] })?;
+//! writer.finish(&|_| {})?;
+//!
+//! // Ask it.
+//! let snapshot = Arc::new(Snapshot::open(&dir)?);
+//! let limits = Limits::default();
+//! let scope = Scope { now: snapshot.as_of(), labels: &NoLabels, limits: &limits };
+//! let rule = Rule::parse("wallet_count >= 2", &limits)?;
+//! let audience = Audience::new(&snapshot, &rule, &scope)?;
+//! assert_eq!(audience.count(), 2);
+//! assert_eq!(audience.contains(101)?, Some(false));
+//! assert_eq!(audience.contains(999)?, None); // not a user
+//! let members: Vec<u64> = audience.members(None)?.flatten().collect::<Vec<_>>().concat();
+//! assert_eq!(members, [102, 103]);
+//! # std::fs::remove_dir_all(&dir)?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod breakdown;
+mod check;
+mod chunk;
+mod explain;
+mod features;
+mod members;
+mod overlap;
+mod stats;
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use crate::error::Result;
+use crate::format::chunks_of;
+use crate::plan::{NodeId, Plan};
+use crate::rule::ast::Rule;
+use crate::rule::bind::{Binder, QueryError, Scope, expanded};
+use crate::snapshot::Snapshot;
+
+use chunk::{Evaluator, holds};
+
+pub use breakdown::{Breakdown, Histogram, HistogramBin, ValueCount};
+pub use check::{Outcome, Verdict};
+pub use explain::{ExplainedNode, Explanation};
+pub use features::Feature;
+pub use members::Members;
+pub use overlap::{OVERLAP_MAX, Overlap, overlap};
+pub use stats::{Quantile, Stats};
+
+/// Below this many chunks one core is faster than waking the others.
+const PARALLEL_CHUNKS_MIN: u32 = 4;
+
+/// The users of one snapshot for whom a rule is true.
+#[derive(Debug)]
+pub struct Audience {
+    snapshot: Arc<Snapshot>,
+    /// Labels replaced by their rules.
+    rule: Rule,
+    now: i64,
+    plan: Plan,
+}
+
+impl Audience {
+    /// Binds and plans a rule. All bytes that answering will read are checked here, once per snapshot.
+    pub fn new(snapshot: &Arc<Snapshot>, rule: &Rule, scope: &Scope<'_>) -> Result<Self, QueryError> {
+        let rule = expanded(rule, scope)?;
+        let binder = Binder::new(snapshot, scope.now)?;
+        let condition = binder.bind(&rule, true)?;
+        let plan = Plan::new(snapshot, &binder, condition)?;
+        Ok(Self { snapshot: Arc::clone(snapshot), rule, now: scope.now, plan })
+    }
+
+    /// The snapshot it is an audience of; it stays open as long as this does.
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    /// The rule, with labels replaced by theirs.
+    pub fn rule(&self) -> &Rule {
+        &self.rule
+    }
+
+    /// The instant that `now()` was, in Unix seconds.
+    pub fn now(&self) -> i64 {
+        self.now
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// How many users.
+    pub fn count(&self) -> u64 {
+        self.plan.known_count().unwrap_or_else(|| self.count_node(self.plan.root()))
+    }
+
+    /// How many rows a node of the plan yields, evaluated.
+    fn count_node(&self, id: NodeId) -> u64 {
+        let count = |evaluator: &mut Evaluator<'_>, chunk| {
+            evaluator.enter(chunk);
+            u64::from(evaluator.count(id))
+        };
+        self.fold_chunks(count, |a, b| a + b).unwrap_or(0)
+    }
+
+    /// Whether a user is in the audience; `None` for an id that is not in the snapshot.
+    pub fn contains(&self, user_id: u64) -> Result<Option<bool>> {
+        Ok(self.snapshot.ids().row(user_id)?.map(|row| self.contains_row(row)))
+    }
+
+    /// Whether a row is in the audience.
+    pub fn contains_row(&self, row: u32) -> bool {
+        holds(&self.plan, self.snapshot.ids(), self.plan.root(), row)
+    }
+
+    fn evaluator(&self) -> Evaluator<'_> {
+        Evaluator::new(&self.plan, self.snapshot.ids(), self.snapshot.rows())
+    }
+
+    /// Does something with every chunk, on all cores if there are enough chunks, and joins the results.
+    fn fold_chunks<'s, T: Send>(
+        &'s self,
+        work: impl Fn(&mut Evaluator<'s>, u32) -> T + Sync,
+        join: impl Fn(T, T) -> T + Sync + Send,
+    ) -> Option<T> {
+        let chunks = chunks_of(self.snapshot.rows());
+        if chunks < PARALLEL_CHUNKS_MIN {
+            let mut evaluator = self.evaluator();
+            return (0..chunks).map(|chunk| work(&mut evaluator, chunk)).reduce(join);
+        }
+        (0..chunks)
+            .into_par_iter()
+            .map_init(|| self.evaluator(), |evaluator, chunk| work(evaluator, chunk))
+            .reduce_with(join)
+    }
+
+    /// Calls `f` with each row of the audience, on all cores, in no order.
+    fn for_each_row(&self, f: impl Fn(u32) + Sync) {
+        let root = self.plan.root();
+        self.fold_chunks(
+            |evaluator, chunk| {
+                evaluator.enter(chunk);
+                let set = evaluator.eval(root);
+                set.for_each(evaluator.chunk_rows(), |row| f(chunk << 16 | u32::from(row)));
+                evaluator.give(set);
+            },
+            |(), ()| (),
+        );
+    }
+}

@@ -1,0 +1,59 @@
+//! How audiences overlap: the size of each pair's intersection, in one pass over the chunks.
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::Audience;
+use crate::bitmap::{Set, count_bits};
+use crate::error::{Error, Result};
+use crate::format::chunks_of;
+
+/// Audiences in one call.
+pub const OVERLAP_MAX: usize = 50;
+
+/// Sizes of pairwise intersections.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Overlap {
+    /// `both[i][j]`: users in audience `i` and in audience `j`; the diagonal has the counts.
+    pub both: Vec<Vec<u64>>,
+}
+
+/// Intersects each pair of up to [`OVERLAP_MAX`] audiences of one snapshot.
+pub fn overlap(audiences: &[&Audience]) -> Result<Overlap> {
+    let count = audiences.len();
+    if count > OVERLAP_MAX {
+        return Err(Error::input(format!("{count} audiences to overlap, the limit is {OVERLAP_MAX}")));
+    }
+    let Some(first) = audiences.first() else { return Ok(Overlap { both: Vec::new() }) };
+    if audiences.iter().any(|audience| audience.snapshot.generation() != first.snapshot.generation()) {
+        return Err(Error::input("audiences of different generations cannot be overlapped"));
+    }
+    let pairs = (0..chunks_of(first.snapshot.rows()))
+        .into_par_iter()
+        .map_init(
+            || audiences.iter().map(|audience| audience.evaluator()).collect::<Vec<_>>(),
+            |evaluators, chunk| {
+                let mut bits = Vec::with_capacity(count);
+                for (audience, evaluator) in audiences.iter().zip(evaluators.iter_mut()) {
+                    evaluator.enter(chunk);
+                    let set = evaluator.eval(audience.plan.root());
+                    bits.push(evaluator.bits(set));
+                }
+                let mut both = vec![0_u64; count * count];
+                for (i, a) in bits.iter().enumerate() {
+                    for (j, b) in bits.iter().enumerate().skip(i) {
+                        if let (Set::OwnBits(a), Set::OwnBits(b)) = (a, b) {
+                            both[i * count + j] = count_bits(&[a, b], &[]).into();
+                        }
+                    }
+                }
+                for (set, evaluator) in bits.into_iter().zip(evaluators.iter_mut()) {
+                    evaluator.give(set);
+                }
+                both
+            },
+        )
+        .reduce(|| vec![0; count * count], |a, b| a.iter().zip(&b).map(|(a, b)| a + b).collect());
+    let both = (0..count).map(|i| (0..count).map(|j| pairs[i.min(j) * count + i.max(j)]).collect()).collect();
+    Ok(Overlap { both })
+}
