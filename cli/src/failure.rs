@@ -1,0 +1,87 @@
+//! How a command ends, and the exit status that says so.
+
+use std::fmt::{self, Display, Formatter};
+use std::io;
+use std::path::Path;
+
+use muster_loader::LoadError;
+
+/// A command that did what it was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Status 0.
+    Fine,
+    /// Status 1: the answer is no, or some of the rules were bad and have been reported.
+    No,
+}
+
+/// A command that could not. Each message is one sentence that says what to do.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Status 1: the rule is wrong.
+    Rule(String),
+    /// Status 2: the flags contradict each other or a value makes no sense.
+    Usage(String),
+    /// Status 3: the store or the source failed.
+    Store(String),
+    /// Whoever read our output has enough (`| head`); not a fault.
+    OutputClosed,
+}
+
+impl Failure {
+    /// The exit status.
+    pub(crate) fn status(&self) -> u8 {
+        match self {
+            Self::OutputClosed => 0,
+            Self::Rule(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Store(_) => 3,
+        }
+    }
+
+    /// The store, the source or the disk failed.
+    pub(crate) fn store(error: impl Display) -> Self {
+        Self::Store(error.to_string())
+    }
+
+    /// A file that the user named could not be read or written.
+    pub(crate) fn file(doing: &str, path: &Path, error: &io::Error) -> Self {
+        Self::Store(format!("cannot {doing} {}: {error}", path.display()))
+    }
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rule(message) | Self::Usage(message) | Self::Store(message) => f.write_str(message),
+            Self::OutputClosed => f.write_str("the output was closed"),
+        }
+    }
+}
+
+/// What is wrong with the configuration is the caller's to mend; the rest is the source's or the disk's.
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Config(message) => Self::Usage(message),
+            other => Self::Store(other.to_string()),
+        }
+    }
+}
+
+/// Errors of standard output; files name themselves through [`Failure::file`].
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Self::OutputClosed
+        } else {
+            Self::Store(format!("cannot write the output: {error}"))
+        }
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        Self::from(io::Error::from(error))
+    }
+}
