@@ -20,13 +20,13 @@ pub(crate) struct StoreArgs {
 impl StoreArgs {
     /// The store, which must be there.
     pub(crate) fn open(&self) -> Result<Store, Failure> {
-        Store::open(&self.dir).map_err(Failure::store)
+        Ok(Store::open(&self.dir)?)
     }
 
     /// A generation, or the one in service.
     pub(crate) fn snapshot(&self, generation: Option<u64>) -> Result<Arc<Snapshot>, Failure> {
         let store = self.open()?;
-        generation.map_or_else(|| store.current(), |number| store.generation(number)).map_err(Failure::store)
+        Ok(generation.map_or_else(|| store.current(), |number| store.generation(number))?)
     }
 }
 

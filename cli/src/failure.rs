@@ -4,6 +4,8 @@ use std::fmt::{self, Display, Formatter};
 use std::io;
 use std::path::Path;
 
+use muster_engine::error::Error;
+use muster_engine::rule::bind::QueryError;
 use muster_loader::LoadError;
 
 /// A command that did what it was asked.
@@ -39,11 +41,6 @@ impl Failure {
         }
     }
 
-    /// The store, the source or the disk failed.
-    pub(crate) fn store(error: impl Display) -> Self {
-        Self::Store(error.to_string())
-    }
-
     /// A file that the user named could not be read or written.
     pub(crate) fn file(doing: &str, path: &Path, error: &io::Error) -> Self {
         Self::Store(format!("cannot {doing} {}: {error}", path.display()))
@@ -55,6 +52,25 @@ impl Display for Failure {
         match self {
             Self::Rule(message) | Self::Usage(message) | Self::Store(message) => f.write_str(message),
             Self::OutputClosed => f.write_str("the output was closed"),
+        }
+    }
+}
+
+/// A rule is the caller's to mend, a snapshot the operator's.
+impl From<QueryError> for Failure {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::Rule(error) => Self::Rule(error.to_string()),
+            QueryError::Store(error) => Self::from(error),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::PageToken { .. } => Self::Usage(error.to_string()),
+            other => Self::Store(other.to_string()),
         }
     }
 }

@@ -7,7 +7,9 @@
 mod arguments;
 mod commands;
 mod failure;
+mod formats;
 mod output;
+mod request;
 
 use std::process::ExitCode;
 

@@ -1,6 +1,6 @@
 //! What people read: numbers, sizes, durations, tables. What programs read is JSON, by serde.
 
-use std::io::{self, BufWriter, StdoutLock, Write};
+use std::io::{self, BufWriter, Stdout, Write};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,8 +9,8 @@ use serde::Serialize;
 use crate::failure::Failure;
 
 /// Standard output, buffered; a closed pipe is an error to pass on, never a panic.
-pub(crate) fn stdout() -> BufWriter<StdoutLock<'static>> {
-    BufWriter::with_capacity(1 << 16, io::stdout().lock())
+pub(crate) fn stdout() -> BufWriter<Stdout> {
+    BufWriter::with_capacity(1 << 16, io::stdout())
 }
 
 /// One line for people.

@@ -69,7 +69,7 @@ impl Inspect {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         let store = self.store.open()?;
         let snapshot = self.store.snapshot(self.generation)?;
-        let report = report(&store, &snapshot).map_err(Failure::store)?;
+        let report = report(&store, &snapshot)?;
         if self.json {
             json_report(&report)?;
         } else {

@@ -1,7 +1,14 @@
 //! The subcommands, one file each: flags, the call, what is printed.
 
+mod breakdown;
+mod check;
+mod count;
+mod explain;
 mod inspect;
+mod members;
+mod overlap;
 mod rollback;
+mod stats;
 mod synth;
 mod verify;
 
@@ -13,6 +20,13 @@ use crate::failure::{Failure, Outcome};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Synth(synth::Synth),
+    Count(count::Count),
+    Members(members::Members),
+    Check(check::Check),
+    Explain(explain::Explain),
+    Breakdown(breakdown::Breakdown),
+    Stats(stats::Stats),
+    Overlap(overlap::Overlap),
     Inspect(inspect::Inspect),
     Verify(verify::Verify),
     Rollback(rollback::Rollback),
@@ -23,6 +37,13 @@ impl Command {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         match self {
             Self::Synth(command) => command.run(),
+            Self::Count(command) => command.run(),
+            Self::Members(command) => command.run(),
+            Self::Check(command) => command.run(),
+            Self::Explain(command) => command.run(),
+            Self::Breakdown(command) => command.run(),
+            Self::Stats(command) => command.run(),
+            Self::Overlap(command) => command.run(),
             Self::Inspect(command) => command.run(),
             Self::Verify(command) => command.run(),
             Self::Rollback(command) => command.run(),

@@ -28,8 +28,8 @@ Examples:
 impl Rollback {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         let store = self.store.open()?;
-        let before = store.current_generation().map_err(Failure::store)?;
-        let generation = store.rollback(self.to).map_err(Failure::store)?;
+        let before = store.current_generation()?;
+        let generation = store.rollback(self.to)?;
         match before {
             Some(before) => line(&format!("generation {generation} is in service; before, it was {before}"))?,
             None => line(&format!("generation {generation} is in service"))?,

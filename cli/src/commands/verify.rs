@@ -47,7 +47,7 @@ impl Verify {
         let done = std::cell::Cell::new(0);
         let verified = snapshot.verify(&|now, _| bars.advance(now - done.replace(now)));
         bars.end();
-        let verified = verified.map_err(Failure::store)?;
+        let verified = verified?;
         let report = Report {
             generation: snapshot.generation(),
             rows: snapshot.rows().into(),

@@ -1,0 +1,122 @@
+//! `muster breakdown`: an audience by the values of a column.
+
+use std::io::Write;
+
+use clap::Args;
+use muster_engine::execute::{Breakdown as Values, Histogram};
+use serde::Serialize;
+
+use crate::failure::{Failure, Outcome};
+use crate::output::{Align, grouped, json_report, share, stdout, table};
+use crate::request::AskArgs;
+
+/// Break an audience down by a column: its most frequent values, or a histogram
+///
+/// An array counts by element, so a user may count more than once.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Breakdown {
+    #[command(flatten)]
+    ask: AskArgs,
+
+    /// A WHERE expression, or a JSON rule tree
+    rule: String,
+
+    /// A column, a map's key as tokens['USDT'], or length(column)
+    #[arg(long, value_name = "COLUMN")]
+    by: String,
+
+    /// How many values to list
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    top: usize,
+
+    /// Instead of values, this many bins of equal width of a number or time column
+    #[arg(long, value_name = "N", conflicts_with = "top", value_parser = clap::value_parser!(u16).range(1..))]
+    bins: Option<u16>,
+
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  muster breakdown --store store \"has_poh\" --by country --top 5
+  muster breakdown --store store \"has_poh\" --by active_chains
+  muster breakdown --store store \"has_poh\" --by thirdwave_wallet_score --bins 10";
+
+/// The answer, with where it comes from.
+#[derive(Debug, Serialize)]
+struct Report<'a, T> {
+    rule: &'a str,
+    by: &'a str,
+    generation: u64,
+    #[serde(flatten)]
+    answer: &'a T,
+}
+
+impl Breakdown {
+    pub(crate) fn run(self) -> Result<Outcome, Failure> {
+        let asking = self.ask.open()?;
+        let operand = asking.operand(&self.by)?;
+        let audience = asking.audience(&self.rule)?;
+        let generation = asking.snapshot.generation();
+        if let Some(bins) = self.bins {
+            let answer = audience.histogram(&operand, bins.into())?;
+            self.print(generation, &answer, histogram_rows)?;
+        } else {
+            let answer = audience.breakdown(&operand, self.top)?;
+            self.print(generation, &answer, value_rows)?;
+        }
+        Ok(Outcome::Fine)
+    }
+
+    fn print<T: Serialize>(
+        &self,
+        generation: u64,
+        answer: &T,
+        rows: fn(&T) -> (u64, Vec<(String, u64)>),
+    ) -> Result<(), Failure> {
+        if self.json {
+            return json_report(&Report { rule: &self.rule, by: &self.by, generation, answer });
+        }
+        let (total, rows) = rows(answer);
+        let rows: Vec<[String; 3]> =
+            rows.into_iter().map(|(name, count)| [name, grouped(count), share(count, total)]).collect();
+        let mut out = stdout();
+        let heading = [(self.by.as_str(), Align::Left), ("users", Align::Right), ("share", Align::Right)];
+        table(&mut out, heading, &rows)?;
+        out.flush()?;
+        Ok(())
+    }
+}
+
+fn value_rows(answer: &Values) -> (u64, Vec<(String, u64)>) {
+    let mut rows: Vec<_> = answer.values.iter().map(|value| (value.value.to_string(), value.count)).collect();
+    let hidden = answer.distinct.saturating_sub(answer.values.len() as u64);
+    if hidden > 0 {
+        rows.push((format!("({} others)", grouped(hidden)), answer.others));
+    }
+    rows.push(("(NULL)".to_owned(), answer.null));
+    rows.push(("(all)".to_owned(), answer.total));
+    (answer.total, rows)
+}
+
+fn histogram_rows(answer: &Histogram) -> (u64, Vec<(String, u64)>) {
+    let last = answer.bins.len().saturating_sub(1);
+    let mut rows: Vec<_> = answer
+        .bins
+        .iter()
+        .enumerate()
+        .map(|(at, bin)| {
+            let end = if at == last { ']' } else { ')' };
+            (format!("[{}, {}{end}", bin.low, bin.high), bin.count)
+        })
+        .collect();
+    if answer.not_finite > 0 {
+        rows.push(("(not finite)".to_owned(), answer.not_finite));
+    }
+    rows.push(("(NULL)".to_owned(), answer.null));
+    rows.push(("(all)".to_owned(), answer.total));
+    (answer.total, rows)
+}

@@ -1,0 +1,95 @@
+//! What the commands that ask have in common: the store, the rule, the time, the labels.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use clap::Args;
+use muster_engine::execute::Audience;
+use muster_engine::rule::ast::{Operand, Rule};
+use muster_engine::rule::bind::Scope;
+use muster_engine::rule::limits::Limits;
+use muster_engine::snapshot::Snapshot;
+
+use crate::arguments::{StoreArgs, instant};
+use crate::failure::Failure;
+
+/// How a rule is read and at which instant it holds.
+#[derive(Debug, Args)]
+pub(crate) struct AskArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+
+    /// What now() and today() mean in rules, as 2026-11-20T00:00:00Z; when the data was read unless given
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    now: Option<i64>,
+
+    /// A rule under a name, for label('NAME') in rules; may be given more than once
+    #[arg(long = "label", value_name = "NAME=RULE", value_parser = named_rule)]
+    labels: Vec<(String, String)>,
+}
+
+/// A store, opened for questions.
+#[derive(Debug)]
+pub(crate) struct Asking {
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) now: i64,
+    pub(crate) labels: HashMap<String, Rule>,
+    limits: Limits,
+}
+
+impl AskArgs {
+    /// Opens the store and reads the labels.
+    pub(crate) fn open(&self) -> Result<Asking, Failure> {
+        let limits = Limits::default();
+        let mut labels = HashMap::with_capacity(self.labels.len());
+        for (name, text) in &self.labels {
+            let rule =
+                parse(text, &limits).map_err(|error| Failure::Rule(format!("label '{name}': {error}")))?;
+            labels.insert(name.clone(), rule);
+        }
+        let snapshot = self.store.snapshot(None)?;
+        let now = self.now.unwrap_or_else(|| snapshot.as_of());
+        Ok(Asking { snapshot, now, labels, limits })
+    }
+}
+
+impl Asking {
+    /// Reads a rule, as text or as JSON.
+    pub(crate) fn rule(&self, text: &str) -> Result<Rule, Failure> {
+        parse(text, &self.limits).map_err(Failure::Rule)
+    }
+
+    /// A rule, read, bound to the snapshot and planned.
+    pub(crate) fn audience(&self, text: &str) -> Result<Audience, Failure> {
+        let scope = Scope { now: self.now, labels: &self.labels, limits: &self.limits };
+        Ok(Audience::new(&self.snapshot, &self.rule(text)?, &scope)?)
+    }
+
+    /// What has a value a user: a column, a map's key, an array's length.
+    pub(crate) fn operand(&self, text: &str) -> Result<Operand, Failure> {
+        // The language has operands only inside conditions, so it is read inside one.
+        match self.rule(&format!("{text} IS NULL")) {
+            Ok(Rule::IsNull { value, .. }) => Ok(value),
+            _ => Err(Failure::Rule(format!(
+                "'{text}' is not a column; give a name, a map's key as tokens['USDT'], or length(name)"
+            ))),
+        }
+    }
+}
+
+/// Text, or the JSON tree when it starts like one.
+fn parse(text: &str, limits: &Limits) -> Result<Rule, String> {
+    let rule = if text.trim_start().starts_with('{') {
+        Rule::parse(text, limits)
+    } else {
+        Rule::parse(text, limits)
+    };
+    rule.map_err(|error| error.to_string())
+}
+
+fn named_rule(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, rule)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), rule.trim().to_owned())),
+        _ => Err("give a name, an equals sign and a rule, as kyc='has_zkme OR has_babt'".to_owned()),
+    }
+}
