@@ -40,7 +40,7 @@ fn snapshots_of_random_tables_verify() {
         let table = populate::table(&mut rng, Options { rows, columns, warehouse: false });
         let built = truth::engine::build(&table, &mut rng).unwrap();
         assert_eq!(built.snapshot.rows() as usize, rows, "seed {seed}");
-        let verified = built.snapshot.verify(&|_, _| {});
+        let verified = built.snapshot.verify(&|_| {});
         verified.unwrap_or_else(|error| panic!("seed {seed}, {rows} rows: {error}"));
     }
 }

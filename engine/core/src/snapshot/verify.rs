@@ -1,5 +1,6 @@
 //! Verification: every checksum, and the invariants that `docs/snapshot-format.md` lists.
 
+use rayon::prelude::*;
 use serde::Serialize;
 
 use super::open::{Column, Snapshot};
@@ -20,29 +21,33 @@ pub struct VerifyReport {
 }
 
 impl Snapshot {
-    /// Reads everything once: checksums first, then invariants. `progress` hears bytes done and bytes in all.
-    pub fn verify(&self, progress: &dyn Fn(u64, u64)) -> Result<VerifyReport> {
-        let total = self.manifest().data.checksums_at;
-        let bytes = self.file().verify(|at| self.owner_of(at as u64), &|done| progress(done, total))?;
+    /// Reads everything once: checksums first, then invariants, column by column on all cores. `progress` hears
+    /// of bytes as they are done, of [`DataEntry::checksums_at`](crate::format::manifest::DataEntry) in all.
+    pub fn verify(&self, progress: &(dyn Fn(u64) + Sync)) -> Result<VerifyReport> {
+        let bytes = self.file().verify(&|at| self.owner_of(at as u64), progress)?;
         if !self.ids().check()? {
             return Err(damaged("ids", "ids are not unique or not in their order"));
         }
+        let columns = self.schema().columns.len();
+        let leaves = (0..columns).into_par_iter().map(|index| self.verify_column(index)).sum::<Result<u64>>()?;
+        Ok(VerifyReport { bytes, columns, leaves })
+    }
+
+    fn verify_column(&self, index: usize) -> Result<u64> {
+        let name = format!("column {}", self.schema().columns[index].name);
         let mut leaves = 0;
-        for (index, schema) in self.schema().columns.iter().enumerate() {
-            let name = format!("column {}", schema.name);
-            match self.column(index)? {
-                Column::Value(column) => check_values(column, &name, &mut leaves)?,
-                Column::List(column) => check_list(column, self.rows(), &name, &mut leaves)?,
-                Column::Map(column) => {
-                    check_presence(column.presence(), self.rows(), &name, &mut leaves)?;
-                    ascends(column.keys().check_ascends()?, &name)?;
-                    for key in 0..column.keys().len() {
-                        check_values(&column.column(key)?, &name, &mut leaves)?;
-                    }
+        match self.column(index)? {
+            Column::Value(column) => check_values(column, &name, &mut leaves)?,
+            Column::List(column) => check_list(column, self.rows(), &name, &mut leaves)?,
+            Column::Map(column) => {
+                check_presence(column.presence(), self.rows(), &name, &mut leaves)?;
+                ascends(column.keys().check_ascends()?, &name)?;
+                for key in 0..column.keys().len() {
+                    check_values(&column.column(key)?, &name, &mut leaves)?;
                 }
             }
         }
-        Ok(VerifyReport { bytes, columns: self.schema().columns.len(), leaves })
+        Ok(leaves)
     }
 
     /// The column that a byte of the data file belongs to, for messages.
