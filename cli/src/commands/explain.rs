@@ -31,7 +31,7 @@ Examples:
 
 impl Explain {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
-        let explanation = self.ask.open()?.audience(&self.rule)?.explain();
+        let explanation = self.ask.open()?.audience(&self.rule)?.explain()?;
         if self.json {
             json_report(&explanation)?;
         } else {

@@ -159,7 +159,7 @@ impl Audience {
             {
                 count.fetch_add(1, Ordering::Relaxed);
             }
-        });
+        })?;
         let counts = counts.into_iter().map(AtomicU32::into_inner).collect();
         Ok(CodeCounts { column, ty, counts, total: self.count() })
     }
@@ -233,9 +233,7 @@ impl Audience {
         let binder = Binder::new(&self.snapshot, self.now)?;
         let own = binder.bind(&self.rule, true)?;
         let condition = Condition::And(vec![own, Condition::Leaf(leaf)]);
-        let plan = crate::plan::Plan::new(&self.snapshot, &binder, condition)?;
-        let both = Self { snapshot: self.snapshot.clone(), rule: self.rule.clone(), now: self.now, plan };
-        Ok(both.count())
+        Ok(Self::of_condition(&self.snapshot, self.rule.clone(), &binder, condition)?.count())
     }
 }
 

@@ -71,6 +71,7 @@ impl Audience {
     fn leaf_outcome(&self, binder: &Binder<'_>, rule: &Rule, row: u32) -> Result<Outcome, QueryError> {
         for (truth, outcome) in [(true, Outcome::True), (false, Outcome::False)] {
             let plan = Plan::new(&self.snapshot, binder, binder.bind(rule, truth)?)?;
+            plan.check(&self.snapshot)?;
             if holds(&plan, self.snapshot.ids(), plan.root(), row) {
                 return Ok(outcome);
             }

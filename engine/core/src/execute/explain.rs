@@ -6,6 +6,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::Audience;
+use crate::error::Result;
 use crate::plan::{NodeId, Op};
 
 /// A plan with its costs.
@@ -42,12 +43,13 @@ pub struct ExplainedNode {
 
 impl Audience {
     /// Runs every node of the plan by itself and reports what it expected, found and cost.
-    pub fn explain(&self) -> Explanation {
-        Explanation {
+    pub fn explain(&self) -> Result<Explanation> {
+        self.check_bytes()?;
+        Ok(Explanation {
             rule: self.rule.to_string(),
             known: self.plan.known_count().is_some(),
             root: self.explain_node(self.plan.root()),
-        }
+        })
     }
 
     fn explain_node(&self, id: NodeId) -> ExplainedNode {

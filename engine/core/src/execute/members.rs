@@ -27,6 +27,7 @@ pub struct Members<'a> {
 impl Audience {
     /// The members from the start, or from where a token says: of the same rule, instant and generation.
     pub fn members(&self, token: Option<&str>) -> Result<Members<'_>> {
+        self.check_bytes()?;
         let fingerprint = xxh3_64(format!("{}\n{}", self.now, self.rule).as_bytes());
         let next_row = match token {
             None => 0,

@@ -50,7 +50,7 @@ mod members;
 mod overlap;
 mod stats;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
@@ -58,6 +58,7 @@ use crate::error::Result;
 use crate::format::chunks_of;
 use crate::plan::{NodeId, Plan};
 use crate::rule::ast::Rule;
+use crate::rule::bind::condition::Condition;
 use crate::rule::bind::{Binder, QueryError, Scope, expanded};
 use crate::snapshot::Snapshot;
 
@@ -82,16 +83,42 @@ pub struct Audience {
     rule: Rule,
     now: i64,
     plan: Plan,
+    /// Set once all bytes that the plan reads were checked.
+    checked: OnceLock<()>,
 }
 
 impl Audience {
-    /// Binds and plans a rule. All bytes that answering will read are checked here, once per snapshot.
+    /// Binds and plans a rule. All bytes that counting will read are checked here, once per snapshot; a count that the
+    /// index knows reads next to nothing.
     pub fn new(snapshot: &Arc<Snapshot>, rule: &Rule, scope: &Scope<'_>) -> Result<Self, QueryError> {
         let rule = expanded(rule, scope)?;
         let binder = Binder::new(snapshot, scope.now)?;
         let condition = binder.bind(&rule, true)?;
-        let plan = Plan::new(snapshot, &binder, condition)?;
-        Ok(Self { snapshot: Arc::clone(snapshot), rule, now: scope.now, plan })
+        Self::of_condition(snapshot, rule, &binder, condition)
+    }
+
+    fn of_condition(
+        snapshot: &Arc<Snapshot>,
+        rule: Rule,
+        binder: &Binder<'_>,
+        condition: Condition,
+    ) -> Result<Self, QueryError> {
+        let plan = Plan::new(snapshot, binder, condition)?;
+        let now = binder.clock().now;
+        let audience = Self { snapshot: Arc::clone(snapshot), rule, now, plan, checked: OnceLock::new() };
+        if audience.plan.known_count().is_none() {
+            audience.check_bytes()?;
+        }
+        Ok(audience)
+    }
+
+    /// Makes sure that the plan may be evaluated.
+    fn check_bytes(&self) -> Result<()> {
+        if self.checked.get().is_none() {
+            self.plan.check(&self.snapshot)?;
+            self.checked.get_or_init(|| ());
+        }
+        Ok(())
     }
 
     /// The snapshot it is an audience of; it stays open as long as this does.
@@ -130,12 +157,13 @@ impl Audience {
 
     /// Whether a user is in the audience; `None` for an id that is not in the snapshot.
     pub fn contains(&self, user_id: u64) -> Result<Option<bool>> {
-        Ok(self.snapshot.ids().row(user_id)?.map(|row| self.contains_row(row)))
+        self.snapshot.ids().row(user_id)?.map(|row| self.contains_row(row)).transpose()
     }
 
     /// Whether a row is in the audience.
-    pub fn contains_row(&self, row: u32) -> bool {
-        holds(&self.plan, self.snapshot.ids(), self.plan.root(), row)
+    pub fn contains_row(&self, row: u32) -> Result<bool> {
+        self.check_bytes()?;
+        Ok(holds(&self.plan, self.snapshot.ids(), self.plan.root(), row))
     }
 
     fn evaluator(&self) -> Evaluator<'_> {
@@ -160,7 +188,8 @@ impl Audience {
     }
 
     /// Calls `f` with each row of the audience, on all cores, in no order.
-    fn for_each_row(&self, f: impl Fn(u32) + Sync) {
+    fn for_each_row(&self, f: impl Fn(u32) + Sync) -> Result<()> {
+        self.check_bytes()?;
         let root = self.plan.root();
         self.fold_chunks(
             |evaluator, chunk| {
@@ -171,5 +200,6 @@ impl Audience {
             },
             |(), ()| (),
         );
+        Ok(())
     }
 }

@@ -28,6 +28,7 @@ pub fn overlap(audiences: &[&Audience]) -> Result<Overlap> {
     if audiences.iter().any(|audience| audience.snapshot.generation() != first.snapshot.generation()) {
         return Err(Error::input("audiences of different generations cannot be overlapped"));
     }
+    audiences.iter().try_for_each(|audience| audience.check_bytes())?;
     let pairs = (0..chunks_of(first.snapshot.rows()))
         .into_par_iter()
         .map_init(

@@ -82,7 +82,11 @@ impl DataFile {
     }
 
     /// Checks all blocks again, on all cores, whatever was checked before. `progress` hears how many bytes more are done.
-    pub fn verify(&self, owner: &(dyn Fn(usize) -> String + Sync), progress: &(dyn Fn(u64) + Sync)) -> Result<u64> {
+    pub fn verify(
+        &self,
+        owner: &(dyn Fn(usize) -> String + Sync),
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<u64> {
         let (covered, table) = self.bytes.as_slice().split_at(self.covered);
         covered.par_chunks(BLOCK_BYTES).zip(table.par_chunks_exact(8)).enumerate().try_for_each(
             |(block, (bytes, sum))| {

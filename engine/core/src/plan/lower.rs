@@ -155,7 +155,7 @@ impl<'c> Lowering<'_, 'c> {
         Ok(match leaf {
             Leaf::Codes { column, ranges } => self.codes(*column, ranges, label)?,
             Leaf::Presence { column, present } => match presence(self.snapshot, self.binder, *column)? {
-                Some(bitmap) => self.bitmap(bitmap, !present, label)?,
+                Some(bitmap) => self.bitmap(bitmap, !present, label),
                 None if *present => self.push(Op::All, rows, true, 0, label),
                 None => self.push(Op::None, 0.0, true, 0, label),
             },
@@ -164,7 +164,7 @@ impl<'c> Lowering<'_, 'c> {
                     return Err(crate::error::Error::input("a list column changed its kind").into());
                 };
                 match list.postings(*code)? {
-                    Postings::Leaf(bitmap) => self.bitmap(bitmap, !held, label)?,
+                    Postings::Leaf(bitmap) => self.bitmap(bitmap, !held, label),
                     Postings::Rows(held_by) => self.rows(held_by, *held, label),
                 }
             }
@@ -176,7 +176,6 @@ impl<'c> Lowering<'_, 'c> {
                     let end = high.checked_add(1).map_or(Ok(self.snapshot.rows()), |next| ids.lower(next))?;
                     found += u64::from(end.saturating_sub(ids.lower(low)?));
                 }
-                ids.ids(0, self.snapshot.rows())?;
                 let bytes = u64::from(self.snapshot.rows()) * 8;
                 self.push(Op::UserIds(ranges.clone()), found as f64, true, bytes, label)
             }
@@ -186,7 +185,6 @@ impl<'c> Lowering<'_, 'c> {
                 self.push(Op::Pair(pair), rows / 3.0, false, bytes, label)
             }
             Leaf::Bucket { seed, low, high, inside } => {
-                self.snapshot.ids().ids(0, self.snapshot.rows())?;
                 let share = f64::from(high - low) / 10_000.0;
                 let op = Op::Bucket { seed: *seed, low: *low, high: *high, inside: *inside };
                 let share = if *inside { share } else { 1.0 - share };
@@ -195,15 +193,14 @@ impl<'c> Lowering<'_, 'c> {
         })
     }
 
-    fn bitmap(&mut self, bitmap: Bitmap, negated: bool, label: String) -> Result<NodeId, QueryError> {
-        bitmap.check()?;
+    fn bitmap(&mut self, bitmap: Bitmap, negated: bool, label: String) -> NodeId {
         let (bytes, set) = (bitmap.bytes() as u64, f64::from(bitmap.rows()));
-        Ok(if negated {
+        if negated {
             let rows = f64::from(self.snapshot.rows()) - set;
             self.push(Op::NotBitmap(bitmap), rows, true, bytes, label)
         } else {
             self.push(Op::Bitmap(bitmap), set, true, bytes, label)
-        })
+        }
     }
 
     fn rows(&mut self, rows: Vec<u32>, inside: bool, label: String) -> NodeId {
@@ -227,69 +224,61 @@ impl<'c> Lowering<'_, 'c> {
         let id = if column.layout() == Layout::Bits {
             let truth = column.leaf(1)?.ok_or_else(|| column.region().corrupt("it has no bitmap of true"))?;
             if ranges::contains(ranges, 1) {
-                self.bitmap(truth, false, label)?
+                self.bitmap(truth, false, label)
             } else {
-                self.without(&column, vec![truth], label)?
+                self.without(&column, vec![truth], label)
             }
         } else if column.has_order() {
-            self.scan(column, ranges, label)?
+            self.scan(column, ranges, label)
         } else {
-            let (chosen, left) = (leaves(&column, ranges)?, leaves(&column, &others)?);
-            let size = |leaves: &[Bitmap]| leaves.iter().map(|leaf| leaf.bytes() as u64).sum::<u64>();
-            let scanned = u64::from(self.snapshot.rows()) * column.code_width() as u64;
-            match (size(&chosen), size(&left)) {
-                (own, other) if own.min(other) > scanned => self.scan(column, ranges, label)?,
-                (own, other) if own <= other => self.any_bitmap(chosen, label)?,
-                _ => self.without(&column, left, label)?,
+            // Bitmaps of the chosen values or of the others, whichever are fewer; a scan if these are larger than the codes.
+            let inside = ranges::len(ranges) <= ranges::len(&others);
+            let bitmaps = leaves(&column, if inside { ranges } else { &others })?;
+            let size: u64 = bitmaps.iter().map(|leaf| leaf.bytes() as u64).sum();
+            if size > u64::from(self.snapshot.rows()) * column.code_width() as u64 {
+                self.scan(column, ranges, label)
+            } else if inside {
+                self.any_bitmap(bitmaps, label)
+            } else {
+                self.without(&column, bitmaps, label)
             }
         };
         (self.nodes[id].rows, self.nodes[id].exact) = (rows as f64, true);
         Ok(id)
     }
 
-    fn scan(&mut self, column: ValueColumn, ranges: &[Range], label: String) -> Result<NodeId, QueryError> {
-        column.check()?;
+    fn scan(&mut self, column: ValueColumn, ranges: &[Range], label: String) -> NodeId {
         let bytes = u64::from(column.present()) * 2;
-        Ok(self.push(Op::Codes(Codes::new(column, ranges.to_vec())), 0.0, true, bytes, label))
+        self.push(Op::Codes(Codes::new(column, ranges.to_vec())), 0.0, true, bytes, label)
     }
 
-    fn any_bitmap(&mut self, mut leaves: Vec<Bitmap>, label: String) -> Result<NodeId, QueryError> {
+    fn any_bitmap(&mut self, mut leaves: Vec<Bitmap>, label: String) -> NodeId {
         if leaves.len() == 1 {
             return self.bitmap(leaves.swap_remove(0), false, label);
         }
-        let terms = self.bitmaps(leaves, false, &label)?;
+        let terms = self.bitmaps(leaves, false, &label);
         let id = self.or(terms);
         self.nodes[id].label = label;
-        Ok(id)
+        id
     }
 
     /// Rows with a value, without those of these bitmaps.
-    fn without(
-        &mut self,
-        column: &ValueColumn,
-        leaves: Vec<Bitmap>,
-        label: String,
-    ) -> Result<NodeId, QueryError> {
+    fn without(&mut self, column: &ValueColumn, leaves: Vec<Bitmap>, label: String) -> NodeId {
         let mut terms = Vec::with_capacity(leaves.len() + 1);
         if let Some(presence) = column.presence() {
-            terms.push(self.bitmap(presence.clone(), false, format!("{label}: has a value"))?);
+            terms.push(self.bitmap(presence.clone(), false, format!("{label}: has a value")));
         }
-        terms.extend(self.bitmaps(leaves, true, &label)?);
+        terms.extend(self.bitmaps(leaves, true, &label));
         if terms.len() == 1 {
             self.nodes[terms[0]].label = label;
-            return Ok(terms[0]);
+            return terms[0];
         }
         let id = self.and(terms);
         self.nodes[id].label = label;
-        Ok(id)
+        id
     }
 
-    fn bitmaps(
-        &mut self,
-        leaves: Vec<Bitmap>,
-        negated: bool,
-        label: &str,
-    ) -> Result<Vec<NodeId>, QueryError> {
+    fn bitmaps(&mut self, leaves: Vec<Bitmap>, negated: bool, label: &str) -> Vec<NodeId> {
         let kind = if negated { "without a value's bitmap" } else { "a value's bitmap" };
         leaves.into_iter().map(|leaf| self.bitmap(leaf, negated, format!("{label}: {kind}"))).collect()
     }

@@ -1,6 +1,6 @@
 //! Plans: a condition, simplified, as a graph of operations on stored bytes, cheapest and most selective first.
 //!
-//! Making a plan opens and checks every byte range that running it will read, so running cannot fail.
+//! [`Plan::check`] checks every byte that running the plan can read, so that running it cannot fail.
 
 mod describe;
 mod lower;
@@ -9,6 +9,7 @@ mod simplify;
 
 use crate::bitmap::Leaf as Bitmap;
 use crate::column::ValueColumn;
+use crate::error::Error;
 use crate::rule::bind::condition::Condition;
 use crate::rule::bind::ranges::Range;
 use crate::rule::bind::{Binder, QueryError};
@@ -127,6 +128,19 @@ impl Plan {
         let facts = lower::ColumnFacts { snapshot, binder };
         let simple = simplify::simplify(condition, &facts);
         lower::lower(snapshot, binder, &simple)
+    }
+
+    /// Checks all bytes that evaluating the plan reads; to be called once before that. Reading a known count needs none.
+    pub fn check(&self, snapshot: &Snapshot) -> Result<(), Error> {
+        self.nodes.iter().try_for_each(|node| match &node.op {
+            Op::Bitmap(leaf) | Op::NotBitmap(leaf) => leaf.check(),
+            Op::Codes(codes) => codes.column.check(),
+            Op::UserIds(_) | Op::Bucket { .. } => snapshot.ids().ids(0, snapshot.rows()).map(|_| ()),
+            Op::Pair(pair) => pair.check(snapshot),
+            Op::None | Op::All | Op::Rows(_) | Op::NotRows(_) | Op::And(_) | Op::Or(_) | Op::AtLeast(..) => {
+                Ok(())
+            }
+        })
     }
 
     /// The operation that yields the answer.

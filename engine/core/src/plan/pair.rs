@@ -54,6 +54,17 @@ impl Pair {
         Ok(Self { left, right, op, truth, class, same_keys, clock: binder.clock().clone() })
     }
 
+    /// Checks all bytes that matching can read.
+    pub(super) fn check(&self, snapshot: &Snapshot) -> Result<()> {
+        [&self.left, &self.right].into_iter().try_for_each(|side| match &side.values {
+            SideValues::UserIds(ids) => ids.ids(0, snapshot.rows()).map(|_| ()),
+            SideValues::Column(column) => {
+                column.check()?;
+                check_dictionary(column.dictionary())
+            }
+        })
+    }
+
     /// Bytes of codes and dictionaries.
     pub(super) fn bytes(&self) -> u64 {
         self.left.bytes() + self.right.bytes()
@@ -61,7 +72,7 @@ impl Pair {
 
     /// Whether a row is in the set: both have a value and the comparison is as wanted.
     pub fn matches(&self, row: u32) -> bool {
-        // All bytes were checked when the plan was made, so an error here means a damaged code: no value, no match.
+        // All bytes were checked before, so an error here means a damaged code: no value, no match.
         let order = match self.class {
             _ if self.same_keys => self.keys_order(row),
             Class::Number => self.both(row, |side, code| side.number(code)).map(|(a, b)| a.compare(b)),
@@ -90,14 +101,11 @@ impl Side {
     fn new(snapshot: &Snapshot, binder: &Binder<'_>, side: PairSide) -> Result<Self, QueryError> {
         match side {
             PairSide::UserId => {
-                snapshot.ids().ids(0, snapshot.rows())?;
                 let values = SideValues::UserIds(snapshot.ids().clone());
                 Ok(Self { ty: ScalarType::UInt { bits: 64 }, values })
             }
             PairSide::Column(key) => {
                 let column = binder.value_column(key)?;
-                column.check()?;
-                check_dictionary(column.dictionary())?;
                 Ok(Self { ty: type_of(snapshot, key)?, values: SideValues::Column(column) })
             }
         }

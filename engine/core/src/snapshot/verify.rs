@@ -29,7 +29,8 @@ impl Snapshot {
             return Err(damaged("ids", "ids are not unique or not in their order"));
         }
         let columns = self.schema().columns.len();
-        let leaves = (0..columns).into_par_iter().map(|index| self.verify_column(index)).sum::<Result<u64>>()?;
+        let leaves =
+            (0..columns).into_par_iter().map(|index| self.verify_column(index)).sum::<Result<u64>>()?;
         Ok(VerifyReport { bytes, columns, leaves })
     }
 
