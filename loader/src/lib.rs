@@ -6,6 +6,7 @@
 pub mod columns;
 pub mod error;
 pub mod progress;
+pub mod source;
 pub mod synth;
 
 pub use error::{LoadError, Result};
