@@ -20,7 +20,7 @@ pub enum Value<'a> {
     Uuid(u128),
     Ipv4(u32),
     Ipv6(u128),
-    /// A day, and the nanosecond it starts at in the zone of what it is compared with.
+    /// A day, and the nanosecond it starts at in the store's zone.
     Day(i64, i128),
     /// Nanoseconds since 1970.
     Instant(i128),

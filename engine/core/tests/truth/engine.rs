@@ -3,8 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use muster_engine::error::Result;
+use muster_engine::error::Error;
+use muster_engine::execute::{Audience, Outcome};
 use muster_engine::rule::ast::Rule;
+use muster_engine::rule::bind::Scope;
+use muster_engine::rule::limits::Limits;
 use muster_engine::snapshot::{Snapshot, SnapshotWriter, WriteOptions};
 use tempfile::TempDir;
 
@@ -19,7 +22,7 @@ pub struct Built {
 }
 
 /// Writes the table in random batches and opens what was written.
-pub fn build(table: &Table, rng: &mut Rng) -> Result<Built> {
+pub fn build(table: &Table, rng: &mut Rng) -> Result<Built, Error> {
     let dir = tempfile::tempdir().unwrap();
     // Now and then too little for anything, so that what spills is tested too.
     let memory_bytes = if rng.one_in(8) { 1 << 16 } else { 256 << 20 };
@@ -37,4 +40,55 @@ pub fn build(table: &Table, rng: &mut Rng) -> Result<Built> {
 /// Labels as the engine takes them.
 pub fn labels(rules: &LabelRules) -> HashMap<String, Rule> {
     rules.iter().map(|(name, rule)| (name.clone(), rule.clone())).collect()
+}
+
+/// One rule asked of one snapshot; errors as text.
+pub struct Query(Audience);
+
+impl Query {
+    pub fn new(
+        snapshot: &Arc<Snapshot>,
+        rule: &Rule,
+        now: i64,
+        labels: &HashMap<String, Rule>,
+    ) -> Result<Self, String> {
+        let limits = Limits::default();
+        let scope = Scope { now, labels, limits: &limits };
+        Audience::new(snapshot, rule, &scope).map(Self).map_err(|error| error.to_string())
+    }
+
+    pub fn count(&self) -> u64 {
+        self.0.count()
+    }
+
+    /// All members, read in pages of every size.
+    pub fn members(&self, page: u64) -> Result<Vec<u64>, String> {
+        let mut ids = Vec::new();
+        let mut token: Option<String> = None;
+        loop {
+            let mut members =
+                self.0.members(token.as_deref()).map_err(|error| error.to_string())?.limit(page);
+            for batch in &mut members {
+                ids.extend(batch.map_err(|error| error.to_string())?);
+            }
+            token = members.token();
+            if token.is_none() {
+                return Ok(ids);
+            }
+        }
+    }
+
+    pub fn contains(&self, user_id: u64) -> Result<Option<bool>, String> {
+        self.0.contains(user_id).map_err(|error| error.to_string())
+    }
+
+    /// The outcome of the whole rule for a user, `None` for one that is unknown.
+    pub fn verdict(&self, user_id: u64) -> Result<Option<Option<bool>>, String> {
+        let verdict = self.0.check(user_id).map_err(|error| error.to_string())?;
+        Ok(verdict.map(|verdict| match verdict.outcome {
+            Outcome::True => Some(true),
+            Outcome::False => Some(false),
+            Outcome::Unknown => None,
+        }))
+    }
 }

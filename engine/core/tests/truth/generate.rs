@@ -438,7 +438,7 @@ impl<'t> Rules<'t> {
     }
 
     fn in_range(&self, time: &TimeExpr) -> bool {
-        let nanos = match self.clock.evaluate(time, &self.clock.zone) {
+        let nanos = match self.clock.evaluate(time) {
             super::compare::Value::Day(_, nanos) | super::compare::Value::Instant(nanos) => nanos,
             other => panic!("{other:?} is no time"),
         };

@@ -10,8 +10,8 @@ use super::cell::Cell;
 use super::compare::Value;
 use super::time::{self, Clock, NANOS};
 
-/// The cell of a column of this type as a comparable value; a day is compared with instants of zone `other`.
-pub fn cell_value<'a>(cell: &'a Cell, ty: &ScalarType, other: &TimeZone) -> Value<'a> {
+/// The cell of a column of this type as a comparable value. A day starts in the store's `zone`.
+pub fn cell_value<'a>(cell: &'a Cell, ty: &ScalarType, zone: &TimeZone) -> Value<'a> {
     match (cell, ty) {
         (Cell::Null, _) => Value::Null,
         (Cell::Bool(value), _) => Value::Bool(*value),
@@ -19,7 +19,7 @@ pub fn cell_value<'a>(cell: &'a Cell, ty: &ScalarType, other: &TimeZone) -> Valu
         (Cell::Big(value), _) => Value::Int(false, *value),
         (Cell::Float(value), _) => Value::Float(*value),
         (Cell::Decimal(value), ScalarType::Decimal { scale, .. }) => Value::Decimal(*value, *scale),
-        (Cell::Date(days), _) => time::day(time::date(*days), other),
+        (Cell::Date(days), _) => time::day(time::date(*days), zone),
         (Cell::DateTime(seconds), _) => Value::Instant(i128::from(*seconds) * NANOS),
         (Cell::DateTime64(ticks), ScalarType::DateTime64 { scale, .. }) => {
             Value::Instant(i128::from(*ticks) * 10i128.pow(9 - u32::from(*scale)))
@@ -44,8 +44,8 @@ pub fn literal_value(literal: &Literal, ty: &ScalarType, clock: &Clock) -> Value
         },
         Literal::Text(text) => match ty {
             ScalarType::Date => time::day(text.parse().unwrap(), &clock.zone),
-            ScalarType::DateTime { zone } => instant(text, 0, zone.as_deref(), clock),
-            ScalarType::DateTime64 { scale, zone } => instant(text, *scale, zone.as_deref(), clock),
+            ScalarType::DateTime { .. } => instant(text, 0, clock),
+            ScalarType::DateTime64 { scale, .. } => instant(text, *scale, clock),
             ScalarType::Uuid => {
                 let digits: String = text.chars().filter(|&c| c != '-').collect();
                 Value::Uuid(u128::from_str_radix(&digits, 16).unwrap())
@@ -57,10 +57,10 @@ pub fn literal_value(literal: &Literal, ty: &ScalarType, clock: &Clock) -> Value
     }
 }
 
-/// Read in the column's zone or else the store's; digits the column has no room for are cut off.
-fn instant(text: &str, scale: u8, zone: Option<&str>, clock: &Clock) -> Value<'static> {
+/// Read in the store's zone, whatever the column's; digits the column has no room for are cut off.
+fn instant(text: &str, scale: u8, clock: &Clock) -> Value<'static> {
     let unit = 10i128.pow(9 - u32::from(scale));
-    let nanos = time::instant(time::local(text), &clock.zone_or_own(zone));
+    let nanos = time::instant(time::local(text), &clock.zone);
     Value::Instant(nanos.div_euclid(unit) * unit)
 }
 
@@ -89,11 +89,9 @@ pub fn literal_of(cell: &Cell, ty: &ScalarType, clock: &Clock) -> Option<Literal
             return Some(Literal::Number(number));
         }
         (Cell::Date(days), _) => time::date(*days).to_string(),
-        (Cell::DateTime(seconds), ScalarType::DateTime { zone }) => {
-            time::print_ticks(*seconds, 0, &clock.zone_or_own(zone.as_deref()))
-        }
-        (Cell::DateTime64(ticks), ScalarType::DateTime64 { scale, zone }) => {
-            time::print_ticks(*ticks, *scale, &clock.zone_or_own(zone.as_deref()))
+        (Cell::DateTime(seconds), _) => time::print_ticks(*seconds, 0, &clock.zone),
+        (Cell::DateTime64(ticks), ScalarType::DateTime64 { scale, .. }) => {
+            time::print_ticks(*ticks, *scale, &clock.zone)
         }
         (Cell::Text(text), _) => String::from_utf8(text.clone()).ok()?,
         (Cell::Uuid(value), _) => uuid(*value),

@@ -17,4 +17,5 @@ pub mod rng;
 pub mod shrink;
 pub mod table;
 pub mod time;
+pub mod verbatim;
 pub mod warehouse;

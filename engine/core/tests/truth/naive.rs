@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use jiff::tz::TimeZone;
 use muster_engine::rule::ast::{CompareOp, HasTest, Literal, Operand, Rule, TextTest};
 use muster_engine::schema::{ColumnType, ScalarType};
 
@@ -35,8 +34,7 @@ enum Test {
     Not(Box<Test>),
     AtLeast(u32, Vec<Test>),
     Truth(usize),
-    /// With the zone in which a day compared with an instant starts.
-    Compare(Source, CompareOp, Source, TimeZone),
+    Compare(Source, CompareOp, Source),
     /// With the comparison with each item of the list.
     In(Source, Vec<Test>),
     IsNull(Source),
@@ -91,11 +89,9 @@ impl<'t> Naive<'t> {
             }
             Rule::In { value, list, negated } => {
                 let items = list.iter().map(|item| self.comparison(value, CompareOp::Eq, item)).collect();
-                negate(Test::In(self.source(value, None, &self.clock.zone), items), *negated)
+                negate(Test::In(self.source(value, None), items), *negated)
             }
-            Rule::IsNull { value, negated } => {
-                negate(Test::IsNull(self.source(value, None, &self.clock.zone)), *negated)
-            }
+            Rule::IsNull { value, negated } => negate(Test::IsNull(self.source(value, None)), *negated),
             Rule::Text { test, column, pattern, negated } => {
                 let column = self.index(column);
                 let test = match test {
@@ -122,14 +118,11 @@ impl<'t> Naive<'t> {
 
     fn comparison(&self, left: &Operand, op: CompareOp, right: &Operand) -> Test {
         let ty = self.type_of(left).or_else(|| self.type_of(right));
-        let zone = self.zone_of(left).or_else(|| self.zone_of(right));
-        let zone = zone.unwrap_or_else(|| self.clock.zone.clone());
-        let (left, right) = (self.source(left, ty.as_ref(), &zone), self.source(right, ty.as_ref(), &zone));
-        Test::Compare(left, op, right, zone)
+        Test::Compare(self.source(left, ty.as_ref()), op, self.source(right, ty.as_ref()))
     }
 
     /// A literal is read as the type of what it is compared with.
-    fn source(&self, operand: &Operand, other: Option<&ScalarType>, zone: &TimeZone) -> Source {
+    fn source(&self, operand: &Operand, other: Option<&ScalarType>) -> Source {
         match operand {
             Operand::Column(name) if *name == self.table.schema.user_id => Source::UserId,
             Operand::Column(name) => Source::Column(self.index(name)),
@@ -141,7 +134,7 @@ impl<'t> Naive<'t> {
                 other.expect("a literal against a column"),
                 &self.clock,
             )),
-            Operand::Time(time) => Source::Constant(self.clock.evaluate(time, zone)),
+            Operand::Time(time) => Source::Constant(self.clock.evaluate(time)),
         }
     }
 
@@ -155,19 +148,6 @@ impl<'t> Naive<'t> {
                 Some(self.element_type(self.index(name)).clone())
             }
             Operand::Literal(_) | Operand::Time(_) => None,
-        }
-    }
-
-    /// A day compared with this operand starts in its zone.
-    fn zone_of(&self, operand: &Operand) -> Option<TimeZone> {
-        match operand {
-            Operand::Time(time) => self.clock.zone_of(time),
-            operand => match self.type_of(operand)? {
-                ScalarType::DateTime { zone } | ScalarType::DateTime64 { zone, .. } => {
-                    Some(self.clock.zone_or_own(zone.as_deref()))
-                }
-                _ => None,
-            },
         }
     }
 
@@ -194,16 +174,14 @@ impl<'t> Naive<'t> {
                 Cell::Bool(value) => Some(*value),
                 other => panic!("{other:?} is no condition"),
             },
-            Test::Compare(left, op, right, zone) => {
-                compare(&self.value(left, row, zone), *op, &self.value(right, row, zone))
-            }
-            Test::In(source, items) => match self.value(source, row, &self.clock.zone) {
+            Test::Compare(left, op, right) => compare(&self.value(left, row), *op, &self.value(right, row)),
+            Test::In(source, items) => match self.value(source, row) {
                 Value::Null => None,
                 value => Some(items.iter().any(|item| self.is_item(&value, item, row))),
             },
             // Arrays and maps have no value to compare, but may be NULL.
             Test::IsNull(Source::Column(column)) => Some(cell(*column).is_null()),
-            Test::IsNull(source) => Some(self.value(source, row, &self.clock.zone) == Value::Null),
+            Test::IsNull(source) => Some(self.value(source, row) == Value::Null),
             Test::Like(column, pattern) => text(cell(*column)).map(|text| pattern.matches(text)),
             Test::StartsWith(column, prefix) => text(cell(*column)).map(|text| text.starts_with(prefix)),
             Test::Has(test, column, values) => self.has(*test, *column, values, row),
@@ -227,7 +205,7 @@ impl<'t> Naive<'t> {
     /// A NULL in the list is passed over, and NaN, which equals nothing, is found in a list that has it.
     fn is_item(&self, value: &Value<'_>, item: &Test, row: usize) -> bool {
         let both_nan = match (value, item) {
-            (Value::Float(value), Test::Compare(_, _, Source::Constant(Value::Float(item)), _)) => {
+            (Value::Float(value), Test::Compare(_, _, Source::Constant(Value::Float(item)))) => {
                 value.is_nan() && item.is_nan()
             }
             _ => false,
@@ -287,13 +265,13 @@ impl<'t> Naive<'t> {
         })
     }
 
-    fn value<'a>(&'a self, source: &'a Source, row: usize, zone: &TimeZone) -> Value<'a> {
+    fn value<'a>(&'a self, source: &'a Source, row: usize) -> Value<'a> {
         let cell = |column: usize| &self.table.columns[column][row];
         match source {
             Source::UserId => Value::Int(false, u128::from(self.table.user_ids[row])),
-            Source::Column(column) => cell_value(cell(*column), self.element_type(*column), zone),
+            Source::Column(column) => cell_value(cell(*column), self.element_type(*column), &self.clock.zone),
             Source::MapValue(column, key) => {
-                cell_value(map_value(cell(*column), key), self.element_type(*column), zone)
+                cell_value(map_value(cell(*column), key), self.element_type(*column), &self.clock.zone)
             }
             Source::Length(column) => match cell(*column) {
                 Cell::Null => Value::Null,

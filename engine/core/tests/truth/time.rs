@@ -34,19 +34,10 @@ impl Clock {
         name.map_or_else(|| self.zone.clone(), |name| TimeZone::get(name).unwrap())
     }
 
-    /// The time's value; a day is compared with instants of zone `other`.
-    pub fn evaluate(&self, time: &TimeExpr, other: &TimeZone) -> Value<'static> {
+    pub fn evaluate(&self, time: &TimeExpr) -> Value<'static> {
         match self.moment(time) {
-            Moment::Day(date) => day(date, other),
+            Moment::Day(date) => day(date, &self.zone),
             Moment::Instant(seconds, _) => Value::Instant(i128::from(seconds) * NANOS),
-        }
-    }
-
-    /// The zone in which a day compared with this time starts, where the time says so.
-    pub fn zone_of(&self, time: &TimeExpr) -> Option<TimeZone> {
-        match self.moment(time) {
-            Moment::Day(_) => None,
-            Moment::Instant(_, zone) => Some(zone),
         }
     }
 
@@ -96,7 +87,7 @@ impl Clock {
     }
 }
 
-/// A day to be compared with other days, or with instants of this zone.
+/// A day, to be compared with other days or, as its first instant in the store's zone, with instants.
 pub fn day(date: civil::Date, zone: &TimeZone) -> Value<'static> {
     Value::Day(days(date), i128::from(day_start(date, zone)) * NANOS)
 }
@@ -160,6 +151,6 @@ mod tests {
         let clock = Clock::new("America/New_York", 0);
         let base = Box::new(TimeExpr::DateTime { text: "2026-11-02 01:30:00".into(), zone: None });
         let back = TimeExpr::Shift { base, count: -1, unit: TimeUnit::Day };
-        assert_eq!(clock.evaluate(&back, &TimeZone::UTC), Value::Instant(1_793_511_000 * NANOS));
+        assert_eq!(clock.evaluate(&back), Value::Instant(1_793_511_000 * NANOS));
     }
 }

@@ -1,0 +1,193 @@
+//! Random rules on random populations: the engine against the naive evaluator, and every rule through its text and JSON.
+//!
+//! `MUSTER_R1_SECONDS` says how long (10 if unset), or `MUSTER_R1_PAIRS` how many pairs of rule and population;
+//! `MUSTER_R1_SEED` repeats the one population that a failure names.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "truth/mod.rs"]
+mod truth;
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use muster_engine::rule::ast::Rule;
+use muster_engine::rule::limits::Limits;
+use truth::engine::{self, Built, Query};
+use truth::generate::Rules;
+use truth::naive::{LabelRules, Naive};
+use truth::populate::{self, Options};
+use truth::rng::Rng;
+use truth::shrink::{describe, shrink};
+use truth::table::Table;
+
+/// Half hours around changes of clocks and of years, and an ordinary afternoon.
+const NOWS: [i64; 5] = [1_795_168_800, 1_793_511_000, 1_772_955_000, 1_767_225_599, 1_709_164_800];
+
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name)
+        .ok()
+        .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}")))
+}
+
+#[test]
+fn random_rules_answer_as_the_naive_evaluator_does() {
+    if let Some(seed) = setting("MUSTER_R1_SEED") {
+        println!("{} pairs of population {seed}", check_population(seed));
+        return;
+    }
+    let pairs_wanted = setting("MUSTER_R1_PAIRS");
+    let time = Duration::from_secs(setting("MUSTER_R1_SECONDS").unwrap_or(10));
+    // Another start on every day, so that runs go on to look at new populations; a failure names its own.
+    let start = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() / 86_400 * 1_000_000;
+    let begun = Instant::now();
+    let (next, pairs) = (AtomicU64::new(start), AtomicU64::new(0));
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let more = || match pairs_wanted {
+                    Some(wanted) => pairs.load(Ordering::Relaxed) < wanted,
+                    None => begun.elapsed() < time,
+                };
+                while more() {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    pairs.fetch_add(check_population(seed), Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    let populations = next.into_inner() - start;
+    println!(
+        "{} pairs of rule and population, {populations} populations from seed {start}, {:.1} s",
+        pairs.into_inner(),
+        begun.elapsed().as_secs_f64()
+    );
+}
+
+/// Checks one population with many rules; returns how many.
+fn check_population(seed: u64) -> u64 {
+    let mut rng = Rng::new(seed);
+    let rows = populate::rows(&mut rng);
+    let columns = 1 + rng.below(14);
+    let table = populate::table(&mut rng, Options { rows, columns, warehouse: false });
+    let built = engine::build(&table, &mut rng).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    let now = *rng.pick(&NOWS);
+    let count = match rows {
+        0..3 => 40,
+        3..100 => 400,
+        100..1000 => 250,
+        1000..10_000 => 60,
+        _ => 12,
+    };
+    let mut rules = Rules::new(&table, now, rng.fork());
+    for _ in 0..count {
+        let rule = rules.rule();
+        let case = Case { now, labels: &rules.labels, seed };
+        if let Err(what) = case.check(&table, &built, &rule, &mut rng) {
+            case.fail(&table, &rule, &what);
+        }
+    }
+    count
+}
+
+struct Case<'a> {
+    now: i64,
+    labels: &'a LabelRules,
+    seed: u64,
+}
+
+impl Case<'_> {
+    fn check(&self, table: &Table, built: &Built, rule: &Rule, rng: &mut Rng) -> Result<(), String> {
+        round_trips(rule)?;
+        let expected = Naive::new(table, self.now, self.labels).answers(rule);
+        self.answers(table, built, rule, &expected, rng)?;
+        let negated: Vec<_> = expected.iter().map(|answer| answer.map(|value| !value)).collect();
+        self.answers(table, built, &Rule::Not(Box::new(rule.clone())), &negated, rng)
+            .map_err(|what| format!("negated: {what}"))
+    }
+
+    fn answers(
+        &self,
+        table: &Table,
+        built: &Built,
+        rule: &Rule,
+        expected: &[Option<bool>],
+        rng: &mut Rng,
+    ) -> Result<(), String> {
+        let labels = engine::labels(self.labels);
+        let query = Query::new(&built.snapshot, rule, self.now, &labels)?;
+        let users = || table.user_ids.iter().zip(expected);
+        let inside: HashSet<u64> =
+            users().filter(|&(_, &answer)| answer == Some(true)).map(|(&id, _)| id).collect();
+        let count = query.count();
+        if count != inside.len() as u64 {
+            return Err(format!("counts {count}, there are {}", inside.len()));
+        }
+        let page = *rng.pick(&[1 + table.rows() as u64 / 3, 10_000, u64::MAX]);
+        let listed = query.members(page)?;
+        let members: HashSet<u64> = listed.iter().copied().collect();
+        if members.len() != listed.len() {
+            return Err(format!("lists {} members, {} of them different", listed.len(), members.len()));
+        }
+        if let Some(id) = members.symmetric_difference(&inside).next() {
+            return Err(format!(
+                "user {id}: listed is {}, not {}",
+                members.contains(id),
+                inside.contains(id)
+            ));
+        }
+        for _ in 0..4.min(table.rows()) {
+            let row = rng.below(table.rows());
+            let id = table.user_ids[row];
+            let member = query.contains(id)?;
+            if member != Some(inside.contains(&id)) {
+                return Err(format!("user {id}: member is {member:?}, not {}", inside.contains(&id)));
+            }
+            let verdict = query.verdict(id)?;
+            if verdict != Some(expected[row]) {
+                return Err(format!("user {id}: verdict is {verdict:?}, not {:?}", expected[row]));
+            }
+        }
+        let unknown = rng.next();
+        if !table.user_ids.contains(&unknown)
+            && (query.contains(unknown)?, query.verdict(unknown)?) != (None, None)
+        {
+            return Err(format!("user {unknown} is unknown, and has an answer"));
+        }
+        Ok(())
+    }
+
+    fn fail(&self, table: &Table, rule: &Rule, what: &str) {
+        let fails = |table: &Table, rule: &Rule| {
+            let mut rng = Rng::new(self.seed);
+            let Ok(built) = engine::build(table, &mut rng) else { return false };
+            self.check(table, &built, rule, &mut rng).is_err()
+        };
+        let (table, rule) = shrink(table, rule, fails);
+        let mut rng = Rng::new(self.seed);
+        let again = engine::build(&table, &mut rng).map_err(|error| error.to_string());
+        let again = again.and_then(|built| self.check(&table, &built, &rule, &mut rng));
+        let expected = Naive::new(&table, self.now, self.labels).answers(&rule);
+        panic!(
+            "MUSTER_R1_SEED={} fails: {what}\nmade smaller: {again:?}\nrule: {rule}\n{rule:?}\nlabels: {:?}\n\
+             now: {}\nexpected {:?}\n{}",
+            self.seed,
+            self.labels,
+            self.now,
+            &expected[..expected.len().min(5)],
+            describe(&table)
+        );
+    }
+}
+
+/// Text and back is the same rule; JSON and back too, where JSON can say it.
+fn round_trips(rule: &Rule) -> Result<(), String> {
+    let limits = Limits::default();
+    let text = rule.to_string();
+    let back = Rule::parse(&text, &limits).map_err(|error| format!("its text {text} is refused: {error}"))?;
+    if back != *rule {
+        return Err(format!("its text {text} is read as {back:?}"));
+    }
+    Ok(())
+}

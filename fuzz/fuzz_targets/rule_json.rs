@@ -1,0 +1,14 @@
+//! Any JSON is a rule or an error; a rule survives every form it can take.
+#![no_main]
+
+mod forms;
+
+use libfuzzer_sys::fuzz_target;
+use muster_engine::rule::ast::Rule;
+use muster_engine::rule::limits::Limits;
+
+fuzz_target!(|text: &str| {
+    if let Ok(rule) = Rule::from_json(text, &Limits::default()) {
+        forms::check(&rule);
+    }
+});
