@@ -137,12 +137,16 @@ impl Case<'_> {
                 inside.contains(id)
             ));
         }
-        for _ in 0..4.min(table.rows()) {
+        for _ in 0..3.min(table.rows()) {
             let row = rng.below(table.rows());
             let id = table.user_ids[row];
             let member = query.contains(id)?;
             if member != Some(inside.contains(&id)) {
                 return Err(format!("user {id}: member is {member:?}, not {}", inside.contains(&id)));
+            }
+            // Reasons take longer than all the rest.
+            if !rng.one_in(8) {
+                continue;
             }
             let verdict = query.verdict(id)?;
             if verdict != Some(expected[row]) {
