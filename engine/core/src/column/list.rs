@@ -1,7 +1,7 @@
 //! A list column: which rows hold an element, and how long each row's list is.
 
 use crate::bitmap::Leaf;
-use crate::column::{Dictionary, ValueColumn};
+use crate::column::{Dictionary, ValueColumn, open_presence};
 use crate::error::Result;
 use crate::format::data::{Section, Values};
 use crate::format::records::ListRecord;
@@ -56,14 +56,7 @@ impl ListColumn {
     pub fn open(region: &Section, table_rows: u32) -> Result<Self> {
         let record: ListRecord = region.record(0)?;
         let elements = Dictionary::open(region, &record.dictionary)?;
-        let presence = match record.presence_at {
-            0 => None,
-            at => Some(Leaf::open(region, at, table_rows)?),
-        };
-        let present = presence.as_ref().map_or(table_rows, Leaf::rows);
-        if present != record.present {
-            return Err(region.corrupt("its number of present rows is wrong"));
-        }
+        let presence = open_presence(region, record.presence_at, record.present, table_rows)?;
         let starts: Values<u32> = region.values(record.starts_at, u64::from(elements.len()) + 1)?;
         let light = starts.get(elements.len() as usize)?;
         Ok(Self {
@@ -73,7 +66,7 @@ impl ListColumn {
             heavy_leaves: region.values(record.heavy_leaves_at, record.heavy.into())?,
             region: region.clone(),
             table_rows,
-            present,
+            present: record.present,
             presence,
             elements,
             starts,

@@ -1,7 +1,7 @@
 //! A map column: a sparse value column per key.
 
 use crate::bitmap::Leaf;
-use crate::column::{Dictionary, ValueColumn};
+use crate::column::{Dictionary, ValueColumn, open_presence};
 use crate::error::Result;
 use crate::format::data::Section;
 use crate::format::records::{ColumnRecord, MapRecord};
@@ -22,19 +22,12 @@ impl MapColumn {
     pub fn open(region: &Section, table_rows: u32) -> Result<Self> {
         let record: MapRecord = region.record(0)?;
         let keys = Dictionary::open(region, &record.dictionary)?;
-        let presence = match record.presence_at {
-            0 => None,
-            at => Some(Leaf::open(region, at, table_rows)?),
-        };
-        let present = presence.as_ref().map_or(table_rows, Leaf::rows);
-        if present != record.present {
-            return Err(region.corrupt("its number of present rows is wrong"));
-        }
+        let presence = open_presence(region, record.presence_at, record.present, table_rows)?;
         let columns =
             region.range(record.columns_at, u64::from(keys.len()) * size_of::<ColumnRecord>() as u64)?;
         // Records are found by offset from the region, checked when a key is opened.
         let region = region.clone();
-        Ok(Self { region, table_rows, present, presence, keys, columns })
+        Ok(Self { region, table_rows, present: record.present, presence, keys, columns })
     }
 
     /// Rows with a map.

@@ -3,11 +3,11 @@
 //! It answers by code: which rows have a code in a range, how many, and what code one row has.
 
 use crate::bitmap::Leaf;
-use crate::column::Dictionary;
+use crate::column::{Dictionary, open_presence};
 use crate::error::Result;
 use crate::format::data::{Section, Values};
 use crate::format::records::{
-    ColumnRecord, FLAG_DISTINCT, FLAG_NULLS, FLAG_ORDER, LAYOUT_BITS, LAYOUT_DENSE, LAYOUT_SPARSE,
+    ColumnRecord, FLAG_DISTINCT, FLAG_ORDER, LAYOUT_BITS, LAYOUT_DENSE, LAYOUT_SPARSE,
 };
 use crate::format::{CHUNK_ROWS, FENCE_STRIDE, rows_in_chunk};
 
@@ -63,14 +63,8 @@ impl ValueColumn {
             other => return Err(region.corrupt(format!("there is no layout {other}"))),
         };
         let dictionary = Dictionary::open(region, &record.dictionary)?;
-        let presence = match record.flags & FLAG_NULLS {
-            0 => None,
-            _ => Some(Leaf::open(region, record.presence_at, table_rows)?),
-        };
-        let present = presence.as_ref().map_or(table_rows, Leaf::rows);
-        if present != record.present {
-            return Err(region.corrupt("its number of present rows is wrong"));
-        }
+        let presence = open_presence(region, record.presence_at, record.present, table_rows)?;
+        let present = record.present;
         let stored = u64::from(if layout == Layout::Sparse { present } else { table_rows });
         let codes = match (layout, record.code_width) {
             (Layout::Bits, 0) => Codes::None,

@@ -53,7 +53,7 @@ pub struct ColumnRecord {
     pub zero2: u32,
     /// The distinct values.
     pub dictionary: DictionaryRecord,
-    /// Leaf of the rows with a value.
+    /// Leaf of the rows with a value, or 0 if all have one.
     pub presence_at: u64,
     /// Rows with a code below each code.
     pub totals_at: u64,
@@ -74,12 +74,10 @@ pub const LAYOUT_DENSE: u8 = 1;
 /// A code for every row that has a value, by rank.
 pub const LAYOUT_SPARSE: u8 = 2;
 
-/// Some rows have no value: there is a presence leaf.
-pub const FLAG_NULLS: u8 = 1;
 /// Every value occurs once: totals are left out.
-pub const FLAG_DISTINCT: u8 = 2;
+pub const FLAG_DISTINCT: u8 = 1;
 /// There is an order.
-pub const FLAG_ORDER: u8 = 4;
+pub const FLAG_ORDER: u8 = 2;
 
 /// An array column.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Pod, Zeroable)]

@@ -3,7 +3,6 @@
 use super::pair::type_of;
 use crate::column::Dictionary;
 use crate::error::Result;
-use crate::rule::ast::CompareOp;
 use crate::rule::bind::Binder;
 use crate::rule::bind::condition::{ColumnKey, Leaf, PairSide, Part};
 use crate::rule::bind::ranges;
@@ -66,7 +65,7 @@ pub(super) fn describe(snapshot: &Snapshot, binder: &Binder<'_>, leaf: &Leaf) ->
                 PairSide::Column(key) => name_of(snapshot, key),
             };
             let not = if *truth { "" } else { "not " };
-            format!("{not}{} {} {}", side(*left)?, symbol(*op), side(*right)?)
+            format!("{not}{} {} {}", side(*left)?, op, side(*right)?)
         }
         Leaf::Bucket { low, high, inside, .. } => {
             let not = if *inside { "" } else { "not " };
@@ -90,16 +89,5 @@ fn quoted(value: &Value) -> String {
     match value {
         Value::Text(text) => format!("'{}'", text.escape_debug()),
         other => other.to_string(),
-    }
-}
-
-fn symbol(op: CompareOp) -> &'static str {
-    match op {
-        CompareOp::Eq => "=",
-        CompareOp::NotEq => "!=",
-        CompareOp::Less => "<",
-        CompareOp::LessEq => "<=",
-        CompareOp::Greater => ">",
-        CompareOp::GreaterEq => ">=",
     }
 }

@@ -1,9 +1,10 @@
 //! From codes to a region's bytes: dictionaries, totals, codes, order and leaves of a value column.
 
+use super::spool::RowBits;
 use crate::bitmap::{LeafBuilder, encode_leaf};
 use crate::format::records::{
     ColumnRecord, DICTIONARY_8, DICTIONARY_16, DICTIONARY_BYTES, DICTIONARY_NONE, DictionaryRecord,
-    FLAG_DISTINCT, FLAG_NULLS, FLAG_ORDER, LAYOUT_BITS, LAYOUT_DENSE, LAYOUT_SPARSE,
+    FLAG_DISTINCT, FLAG_ORDER, LAYOUT_BITS, LAYOUT_DENSE, LAYOUT_SPARSE,
 };
 use crate::format::{FENCE_STRIDE, LEAF_VALUES_MAX, chunks_of};
 
@@ -85,7 +86,16 @@ pub(super) enum Present<'a> {
     Rows(&'a [u32]),
 }
 
-impl Present<'_> {
+impl<'a> Present<'a> {
+    /// From marks by row; `rows` is room for their list.
+    pub(super) fn new(marks: &RowBits, rows: &'a mut Vec<u32>) -> Self {
+        if marks.all() {
+            return Self::All;
+        }
+        rows.extend(marks.iter());
+        Self::Rows(rows)
+    }
+
     fn row(self, index: usize) -> u32 {
         match self {
             Self::All => index as u32,
@@ -149,7 +159,6 @@ pub(super) fn encode_values(
 fn put_presence(out: &mut Vec<u8>, table_rows: u32, present: Present<'_>, record: &mut ColumnRecord) {
     record.present = table_rows;
     if let Present::Rows(rows) = present {
-        record.flags |= FLAG_NULLS;
         record.present = rows.len() as u32;
         record.presence_at = encode_leaf(table_rows, rows.iter().copied(), out);
     }

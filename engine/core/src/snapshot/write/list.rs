@@ -76,13 +76,8 @@ impl ListBuilder {
     }
 
     pub(super) fn finish(self, table_rows: u32) -> Result<Region> {
-        let rows: Vec<u32>;
-        let present = if self.present.all() {
-            Present::All
-        } else {
-            rows = self.present.iter().collect();
-            Present::Rows(&rows)
-        };
+        let mut rows = Vec::new();
+        let present = Present::new(&self.present, &mut rows);
         let mut out = vec![0; size_of::<ListRecord>() + size_of::<ColumnRecord>()];
         let mut record = ListRecord { present: self.present.ones() as u32, ..ListRecord::default() };
         if let Present::Rows(rows) = present {

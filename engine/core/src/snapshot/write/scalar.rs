@@ -145,13 +145,8 @@ impl ScalarBuilder {
     }
 
     pub(super) fn finish(self, table_rows: u32) -> Result<Region> {
-        let rows: Vec<u32>;
-        let present = if self.present.all() {
-            Present::All
-        } else {
-            rows = self.present.iter().collect();
-            Present::Rows(&rows)
-        };
+        let mut rows = Vec::new();
+        let present = Present::new(&self.present, &mut rows);
         let count = self.present.ones() as u64;
         let mut out = vec![0; size_of::<ColumnRecord>()];
         if let Kind::Bool(truths) = &self.kind {
