@@ -42,12 +42,26 @@ pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
     }
     text
+}
+
+/// A computed number to six digits or to the unit, whichever says more: `1,470.59`, `0.176471`, `132,248,303`.
+pub(crate) fn figure(value: f64) -> String {
+    if !value.is_finite() || value.abs() >= 1e15 {
+        return value.to_string();
+    }
+    let whole_digits = value.abs().log10().floor().max(-6.0) as i32 + 1;
+    let text = format!("{:.*}", (6 - whole_digits).max(0) as usize, value.abs());
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    let sign = if value < 0.0 { "-" } else { "" };
+    let whole = whole.parse().map_or_else(|_| whole.to_owned(), grouped);
+    let fraction = fraction.trim_end_matches('0');
+    if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
 }
 
 /// `12.34 %` of a whole; nothing of nothing is nothing.
@@ -104,14 +118,16 @@ pub(crate) fn table<const N: usize>(
         }
     }
     let mut line = |cells: [&str; N]| -> io::Result<()> {
-        let mut text = String::new();
-        for ((cell, width), (_, align)) in cells.iter().zip(widths).zip(heading) {
-            match align {
-                Align::Left => text.push_str(&format!("{cell:<width$}  ")),
-                Align::Right => text.push_str(&format!("{cell:>width$}  ")),
-            }
-        }
-        writeln!(out, "{}", text.trim_end())
+        let padded: Vec<String> = cells
+            .iter()
+            .zip(widths)
+            .zip(heading)
+            .map(|((cell, width), (_, align))| match align {
+                Align::Left => format!("{cell:<width$}"),
+                Align::Right => format!("{cell:>width$}"),
+            })
+            .collect();
+        writeln!(out, "{}", padded.join("  ").trim_end())
     };
     line(heading.map(|(name, _)| name))?;
     for row in rows {
@@ -129,6 +145,14 @@ mod tests {
         assert_eq!(
             ["0", "999", "1,000", "1,234,567"],
             [0, 999, 1_000, 1_234_567].map(|n| grouped(n)).each_ref()[..]
+        );
+        assert_eq!(
+            [0.0, 1470.588_235, -0.5, 1e20].map(figure),
+            ["0", "1,470.59", "-0.5", "100000000000000000000"]
+        );
+        assert_eq!(
+            [132_248_302.9, 0.176_470_588, 9.999_999_9].map(figure),
+            ["132,248,303", "0.176471", "10"]
         );
         assert_eq!((share(1, 8).as_str(), share(0, 0).as_str()), ("12.50 %", "0.00 %"));
         assert_eq!((bytes(1023).as_str(), bytes(1536).as_str()), ("1023 B", "1.5 KiB"));

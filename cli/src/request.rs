@@ -13,6 +13,9 @@ use muster_engine::snapshot::Snapshot;
 use crate::arguments::{StoreArgs, instant};
 use crate::failure::Failure;
 
+/// What [`Asking::operand`] takes.
+pub(crate) const OPERAND_HELP: &str = "A column, a map's key as tokens['USDT'], or length(column)";
+
 /// How a rule is read and at which instant it holds.
 #[derive(Debug, Args)]
 pub(crate) struct AskArgs {

@@ -4,11 +4,14 @@ use std::io::Write;
 
 use clap::Args;
 use muster_engine::execute::{Breakdown as Values, Histogram};
+use muster_engine::rule::ast::Operand;
+use muster_engine::schema::{ColumnType, ScalarType};
+use muster_engine::snapshot::Snapshot;
 use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
-use crate::output::{Align, grouped, json_report, share, stdout, table};
-use crate::request::AskArgs;
+use crate::output::{Align, figure, grouped, json_report, share, stdout, table, time};
+use crate::request::{AskArgs, OPERAND_HELP};
 
 /// Break an audience down by a column: its most frequent values, or a histogram
 ///
@@ -22,8 +25,7 @@ pub(crate) struct Breakdown {
     /// A WHERE expression, or a JSON rule tree
     rule: String,
 
-    /// A column, a map's key as tokens['USDT'], or length(column)
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(long, value_name = "COLUMN", help = OPERAND_HELP)]
     by: String,
 
     /// How many values to list
@@ -55,6 +57,12 @@ struct Report<'a, T> {
     answer: &'a T,
 }
 
+/// What a table of either kind shows.
+struct Rows {
+    total: u64,
+    rows: Vec<(String, u64)>,
+}
+
 impl Breakdown {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         let asking = self.ask.open()?;
@@ -63,7 +71,8 @@ impl Breakdown {
         let generation = asking.snapshot.generation();
         if let Some(bins) = self.bins {
             let answer = audience.histogram(&operand, bins.into())?;
-            self.print(generation, &answer, histogram_rows)?;
+            let edge = if is_time(&asking.snapshot, &operand) { |edge| time(edge as i64) } else { figure };
+            self.print(generation, &answer, |answer| histogram_rows(answer, edge))?;
         } else {
             let answer = audience.breakdown(&operand, self.top)?;
             self.print(generation, &answer, value_rows)?;
@@ -71,16 +80,11 @@ impl Breakdown {
         Ok(Outcome::Fine)
     }
 
-    fn print<T: Serialize>(
-        &self,
-        generation: u64,
-        answer: &T,
-        rows: fn(&T) -> (u64, Vec<(String, u64)>),
-    ) -> Result<(), Failure> {
+    fn print<T: Serialize>(&self, generation: u64, answer: &T, rows: impl FnOnce(&T) -> Rows) -> Result<(), Failure> {
         if self.json {
             return json_report(&Report { rule: &self.rule, by: &self.by, generation, answer });
         }
-        let (total, rows) = rows(answer);
+        let Rows { total, rows } = rows(answer);
         let rows: Vec<[String; 3]> =
             rows.into_iter().map(|(name, count)| [name, grouped(count), share(count, total)]).collect();
         let mut out = stdout();
@@ -91,7 +95,7 @@ impl Breakdown {
     }
 }
 
-fn value_rows(answer: &Values) -> (u64, Vec<(String, u64)>) {
+fn value_rows(answer: &Values) -> Rows {
     let mut rows: Vec<_> = answer.values.iter().map(|value| (value.value.to_string(), value.count)).collect();
     let hidden = answer.distinct.saturating_sub(answer.values.len() as u64);
     if hidden > 0 {
@@ -99,10 +103,10 @@ fn value_rows(answer: &Values) -> (u64, Vec<(String, u64)>) {
     }
     rows.push(("(NULL)".to_owned(), answer.null));
     rows.push(("(all)".to_owned(), answer.total));
-    (answer.total, rows)
+    Rows { total: answer.total, rows }
 }
 
-fn histogram_rows(answer: &Histogram) -> (u64, Vec<(String, u64)>) {
+fn histogram_rows(answer: &Histogram, edge: fn(f64) -> String) -> Rows {
     let last = answer.bins.len().saturating_sub(1);
     let mut rows: Vec<_> = answer
         .bins
@@ -110,7 +114,7 @@ fn histogram_rows(answer: &Histogram) -> (u64, Vec<(String, u64)>) {
         .enumerate()
         .map(|(at, bin)| {
             let end = if at == last { ']' } else { ')' };
-            (format!("[{}, {}{end}", bin.low, bin.high), bin.count)
+            (format!("[{}, {}{end}", edge(bin.low), edge(bin.high)), bin.count)
         })
         .collect();
     if answer.not_finite > 0 {
@@ -118,5 +122,17 @@ fn histogram_rows(answer: &Histogram) -> (u64, Vec<(String, u64)>) {
     }
     rows.push(("(NULL)".to_owned(), answer.null));
     rows.push(("(all)".to_owned(), answer.total));
-    (answer.total, rows)
+    Rows { total: answer.total, rows }
+}
+
+/// Whether the edges of the operand's bins are instants.
+fn is_time(snapshot: &Snapshot, operand: &Operand) -> bool {
+    let Operand::Column(name) = operand else { return false };
+    let ty = snapshot.schema().column(name).map(|(_, column)| &column.ty);
+    matches!(
+        ty,
+        Some(ColumnType::Scalar(
+            ScalarType::Date | ScalarType::DateTime { .. } | ScalarType::DateTime64 { .. }
+        ))
+    )
 }

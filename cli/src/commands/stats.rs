@@ -8,8 +8,8 @@ use muster_engine::value::Value;
 use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
-use crate::output::{Align, grouped, json_report, stdout, table};
-use crate::request::AskArgs;
+use crate::output::{Align, figure, grouped, json_report, stdout, table};
+use crate::request::{AskArgs, OPERAND_HELP};
 
 /// The quantiles told: the extremes are told apart from them.
 const LEVELS: [f64; 7] = [0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99];
@@ -24,8 +24,7 @@ pub(crate) struct Stats {
     /// A WHERE expression, or a JSON rule tree
     rule: String,
 
-    /// A column, a map's key as tokens['USDT'], or length(column)
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(long, value_name = "COLUMN", help = OPERAND_HELP)]
     column: String,
 
     /// One JSON object
@@ -75,7 +74,7 @@ fn rows(figures: &Figures) -> Vec<[String; 2]> {
         rows.push(["NaN".to_owned(), grouped(figures.nan)]);
     }
     let value = |value: &Option<Value>| value.as_ref().map(ToString::to_string);
-    let number = |value: Option<f64>| value.map(|value| value.to_string());
+    let number = |value: Option<f64>| value.map(figure);
     let mut tell = |name: &str, value: Option<String>| {
         rows.extend(value.map(|value| [name.to_owned(), value]));
     };
