@@ -80,7 +80,12 @@ impl Breakdown {
         Ok(Outcome::Fine)
     }
 
-    fn print<T: Serialize>(&self, generation: u64, answer: &T, rows: impl FnOnce(&T) -> Rows) -> Result<(), Failure> {
+    fn print<T: Serialize>(
+        &self,
+        generation: u64,
+        answer: &T,
+        rows: impl FnOnce(&T) -> Rows,
+    ) -> Result<(), Failure> {
         if self.json {
             return json_report(&Report { rule: &self.rule, by: &self.by, generation, answer });
         }

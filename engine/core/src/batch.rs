@@ -26,7 +26,7 @@ pub enum ColumnData {
         present: Option<Vec<bool>>,
     },
     /// A map a row: row `i` has the entries `ends[i - 1]..ends[i]`. Of entries with the same key in one row
-    /// the first counts; entries whose value is NULL are as if absent.
+    /// the first counts; when its value is NULL, the key is as if absent.
     Map {
         /// End of each row's entries.
         ends: Vec<u32>,

@@ -18,7 +18,7 @@ use truth::generate::Rules;
 use truth::naive::{LabelRules, Naive};
 use truth::populate::{self, Options};
 use truth::rng::Rng;
-use truth::shrink::{describe, shrink};
+use truth::shrink::{describe, shrink, used};
 use truth::table::Table;
 
 /// Half hours around changes of clocks and of years, and an ordinary afternoon.
@@ -174,10 +174,10 @@ impl Case<'_> {
         let again = again.and_then(|built| self.check(&table, &built, &rule, &mut rng));
         let expected = Naive::new(&table, self.now, self.labels).answers(&rule);
         panic!(
-            "MUSTER_R1_SEED={} fails: {what}\nmade smaller: {again:?}\nrule: {rule}\n{rule:?}\nlabels: {:?}\n\
+            "MUSTER_R1_SEED={} fails: {what}\nmade smaller: {again:?}\nrule: {rule}\n{rule:?}\nlabels: {}\n\
              now: {}\nexpected {:?}\n{}",
             self.seed,
-            self.labels,
+            used(&rule, self.labels),
             self.now,
             &expected[..expected.len().min(5)],
             describe(&table)

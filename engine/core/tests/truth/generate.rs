@@ -4,7 +4,7 @@
 use muster_engine::rule::ast::{
     CompareOp, HasTest, Literal, Number, Operand, Rule, TextTest, TimeExpr, TimeUnit,
 };
-use muster_engine::schema::{ColumnType, ScalarType};
+use muster_engine::schema::{ColumnSchema, ColumnType, ScalarType};
 
 use super::cell::Cell;
 use super::literals::literal_of;
@@ -202,7 +202,7 @@ impl<'t> Rules<'t> {
 
     fn has(&mut self, index: usize, column: String, ty: &ScalarType) -> Rule {
         let test = *self.rng.pick(&[HasTest::One, HasTest::Any, HasTest::All]);
-        let count = if test == HasTest::One { 1 } else { 1 + self.rng.below(3) };
+        let count = if test == HasTest::One { 1 } else { self.rng.below(4) };
         let values = (0..count).map(|_| self.literal(ty, Some(index))).collect();
         Rule::Has { test, column, values }
     }
@@ -263,7 +263,7 @@ impl<'t> Rules<'t> {
 
     /// A comparison, range, list or NULL test of a scalar operand.
     fn test_of(&mut self, value: Operand, ty: &ScalarType, index: Option<usize>) -> Rule {
-        let equality_only = matches!(family(ty), Family::Bool | Family::Named);
+        let equality_only = family(ty) == Family::Named;
         let negated = self.rng.one_in(3);
         match self.rng.below(12) {
             0 => Rule::IsNull { value, negated },
@@ -276,7 +276,7 @@ impl<'t> Rules<'t> {
                 }
                 Rule::Between { value, low, high, negated }
             }
-            4..6 if family(ty) != Family::Bool => {
+            4..6 => {
                 let count = if self.rng.one_in(30) { 200 } else { 1 + self.rng.below(5) };
                 let mut list: Vec<_> = (0..count).map(|_| self.constant(ty, index)).collect();
                 if self.rng.one_in(8) {
@@ -286,15 +286,29 @@ impl<'t> Rules<'t> {
                 Rule::In { value, list, negated }
             }
             _ => {
-                let ops = if equality_only { &EQUALITY[..] } else { &ANY_ORDER[..] };
-                let op = *self.rng.pick(ops);
-                let right = match self.rng.below(40) {
-                    0 => Operand::Literal(Literal::Null),
-                    _ => self.other(ty, index),
-                };
-                Rule::Compare { left: value, op, right }
+                let (mut ops, mut right) = (&ANY_ORDER[..], self.other(ty, index));
+                if equality_only {
+                    ops = &EQUALITY;
+                }
+                match self.rng.below(40) {
+                    0 => right = Operand::Literal(Literal::Null),
+                    1..8 if matches!(family(ty), Family::Named | Family::Address) => {
+                        // Another column of the very same type: equality only.
+                        if let Some(column) = self.column_of(ty) {
+                            (ops, right) = (&EQUALITY, column);
+                        }
+                    }
+                    _ => {}
+                }
+                Rule::Compare { left: value, op: *self.rng.pick(ops), right }
             }
         }
+    }
+
+    fn column_of(&mut self, ty: &ScalarType) -> Option<Operand> {
+        let same = |column: &&ColumnSchema| column.ty == ColumnType::Scalar(ty.clone());
+        let found: Vec<_> = self.table.schema.columns.iter().filter(same).collect();
+        (!found.is_empty()).then(|| Operand::Column(self.rng.pick(&found).name.clone()))
     }
 
     /// A constant or another column of the same family.
@@ -304,6 +318,9 @@ impl<'t> Rules<'t> {
             for (index, column) in self.table.schema.columns.iter().enumerate() {
                 match &column.ty {
                     ColumnType::Scalar(other) if family(other) == family(ty) => {
+                        found.push(Operand::Column(column.name.clone()));
+                    }
+                    ColumnType::Scalar(ScalarType::Bool) if family(ty) == Family::Number => {
                         found.push(Operand::Column(column.name.clone()));
                     }
                     ColumnType::Map(_) if family(ty) == Family::Number => {
@@ -377,7 +394,12 @@ impl<'t> Rules<'t> {
     fn any_literal(&mut self, ty: &ScalarType) -> Literal {
         let rng = &mut self.rng;
         match family(ty) {
-            Family::Bool => Literal::Bool(rng.one_in(2)),
+            // A truth value is also the number 0 or 1.
+            Family::Bool => match rng.below(8) {
+                0 => Literal::Number(Number::Int(rng.between(-1, 2).into())),
+                1 => Literal::Number(Number::float(0.5)),
+                _ => Literal::Bool(rng.one_in(2)),
+            },
             Family::Number => Literal::Number(match rng.below(12) {
                 0 => {
                     Number::Int(*rng.pick(&[i128::from(u64::MAX), i128::from(i64::MIN), 1 << 64, -(1 << 70)]))

@@ -194,6 +194,7 @@ fn cells(rng: &mut Rng, column: &ColumnSchema, options: Options) -> Vec<Cell> {
     let keys = map_keys(rng);
     let longest = *rng.pick(&[1, 3, 3, 6]);
     let null_elements = !json && rng.one_in(3) && matches!(ty, ScalarType::String | ScalarType::UInt { .. });
+    let null_numbers = rng.one_in(3);
     let draw = |rng: &mut Rng| pool[rng.skewed(pool.len())].clone();
     let mut cells = Vec::with_capacity(options.rows);
     for _ in 0..options.rows {
@@ -207,7 +208,9 @@ fn cells(rng: &mut Rng, column: &ColumnSchema, options: Options) -> Vec<Cell> {
             }
             ColumnType::Map(_) => {
                 let entries = rng.skewed(longest + 1);
-                Cell::Map((0..entries).map(|_| (keys[rng.skewed(keys.len())].clone(), draw(rng))).collect())
+                let number =
+                    |rng: &mut Rng| if null_numbers && rng.one_in(5) { Cell::Null } else { draw(rng) };
+                Cell::Map((0..entries).map(|_| (keys[rng.skewed(keys.len())].clone(), number(rng))).collect())
             }
         });
     }

@@ -2,6 +2,7 @@
 
 use muster_engine::rule::ast::Rule;
 
+use super::naive::LabelRules;
 use super::table::Table;
 
 /// Simpler rules to try in place of this one.
@@ -117,4 +118,11 @@ pub fn describe(table: &Table) -> String {
         text.push('\n');
     }
     text
+}
+
+/// The labels that a rule uses, as text, for a failure's message.
+pub fn used(rule: &Rule, labels: &LabelRules) -> String {
+    let tree = format!("{rule:?}");
+    let used = labels.iter().filter(|(name, _)| tree.contains(&format!("Label({name:?})")));
+    used.map(|(name, rule)| format!("{name}: {rule}")).collect::<Vec<_>>().join("; ")
 }

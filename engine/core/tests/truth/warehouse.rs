@@ -33,7 +33,7 @@ fn column_type(column: &ColumnSchema, physical: &str) -> String {
         },
         ColumnType::Array(ty) if null_elements(ty) => format!("Array(Nullable({physical}))"),
         ColumnType::Array(_) => format!("Array({physical})"),
-        _ => format!("Map(String, {physical})"),
+        _ => format!("Map(String, Nullable({physical}))"),
     }
 }
 
@@ -81,7 +81,7 @@ fn write_column(out: &mut Vec<u8>, column: &ColumnSchema, physical: &str, cell: 
             write_length(out, entries.len());
             for (key, value) in entries {
                 write_value(out, &ScalarType::String, "String", &Cell::text(key));
-                write_value(out, ty, physical, value);
+                write_nullable(out, ty, physical, value, true);
             }
         }
     }
@@ -166,12 +166,13 @@ fn json(cell: &Cell, rng: &mut Rng) -> String {
         Cell::Map(entries) => {
             let mut parts = Vec::new();
             for (key, value) in entries {
-                let Cell::Float(value) = value else { panic!("{value:?} in a JSON map") };
-                parts.push(format!("{}: {}", text(key), number(*value, rng)));
-            }
-            if rng.one_in(4) {
-                let noise = ["\"x\": null", "\"y\": [1]", "\"z\": \"many\"", "\"w\": {\"a\": 1}"];
-                parts.push((*rng.pick(&noise)).into());
+                let value = match value {
+                    Cell::Float(value) => number(*value, rng),
+                    // Anything that is no number.
+                    Cell::Null => (*rng.pick(&["null", "[1]", "\"many\"", "\"\"", "{\"a\": 1}"])).into(),
+                    other => panic!("{other:?} in a JSON map"),
+                };
+                parts.push(format!("{}: {value}", text(key)));
             }
             format!("{{{}}}", parts.join(", "))
         }

@@ -52,8 +52,15 @@ impl MapBuilder {
         for (row, &end) in ends.iter().enumerate() {
             let here = present.is_none_or(|present| present[row]);
             self.present.push(here);
-            for index in start as usize..end as usize {
-                if here && values.present.as_ref().is_none_or(|present| present[index]) {
+            let in_row = start as usize..end as usize;
+            for index in in_row.clone() {
+                let present = |index: usize| values.present.as_ref().is_none_or(|present| present[index]);
+                // A NULL takes its key, as the first of several values does.
+                let taken = || {
+                    let same = |other: &usize| bytes_at(&keys.keys, *other) == bytes_at(&keys.keys, index);
+                    (in_row.start..index).filter(|&other| !present(other)).any(|other| same(&other))
+                };
+                if here && present(index) && (values.present.is_none() || !taken()) {
                     let code =
                         code_of(&mut self.interner, &keys.keys, index).ok_or("its keys are not text")?;
                     self.entries.push([first_row + row as u32, code]);
@@ -99,6 +106,12 @@ impl MapBuilder {
         put_record(&mut out, 0, &record);
         Ok(Region { bytes: out, distinct: finals.len() as u64, present: record.present.into() })
     }
+}
+
+fn bytes_at(keys: &Keys, index: usize) -> Option<&[u8]> {
+    let Keys::Bytes { ends, bytes } = keys else { return None };
+    let start = index.checked_sub(1).map_or(0, |before| ends[before]);
+    bytes.get(start as usize..ends[index] as usize)
 }
 
 /// Entries grouped by key, rows ascending.
