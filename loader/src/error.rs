@@ -22,6 +22,10 @@ pub enum LoadError {
         message: String,
     },
 
+    /// The store or the snapshot writer refused.
+    #[error(transparent)]
+    Store(#[from] muster_engine::error::Error),
+
     /// The file system refused.
     #[error("{}: {source}", path.display())]
     Io {

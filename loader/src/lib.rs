@@ -3,7 +3,9 @@
 //! One way only: source -> record batches -> engine columns -> snapshot writer -> store. Nothing here answers
 //! questions, and the engine knows nothing of Arrow or Parquet.
 
+pub mod build;
 pub mod columns;
+pub mod config;
 pub mod error;
 pub mod progress;
 pub mod source;

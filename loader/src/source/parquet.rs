@@ -20,7 +20,7 @@ use super::{Batches, Source};
 use crate::error::{LoadError, Result};
 
 /// Rows delivered together.
-const BATCH_ROWS: usize = 65_536;
+const BATCH_ROWS: usize = 32_768;
 /// Most threads that decode.
 const THREADS_MAX: usize = 8;
 
