@@ -1,7 +1,9 @@
 //! What the commands that ask have in common: the store, the rule, the time, the labels.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
+use std::{fs, io};
 
 use clap::Args;
 use muster_engine::execute::Audience;
@@ -37,12 +39,17 @@ pub(crate) struct Asking {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) now: i64,
     pub(crate) labels: HashMap<String, Rule>,
-    limits: Limits,
+    pub(crate) limits: Limits,
 }
 
 impl AskArgs {
-    /// Opens the store and reads the labels.
+    /// Opens the generation in service and reads the labels.
     pub(crate) fn open(&self) -> Result<Asking, Failure> {
+        self.open_generation(None)
+    }
+
+    /// Opens a generation, or the one in service, and reads the labels.
+    pub(crate) fn open_generation(&self, generation: Option<u64>) -> Result<Asking, Failure> {
         let limits = Limits::default();
         let mut labels = HashMap::with_capacity(self.labels.len());
         for (name, text) in &self.labels {
@@ -50,7 +57,7 @@ impl AskArgs {
                 parse(text, &limits).map_err(|error| Failure::Rule(format!("label '{name}': {error}")))?;
             labels.insert(name.clone(), rule);
         }
-        let snapshot = self.store.snapshot(None)?;
+        let snapshot = self.store.snapshot(generation)?;
         let now = self.now.unwrap_or_else(|| snapshot.as_of());
         Ok(Asking { snapshot, now, labels, limits })
     }
@@ -88,6 +95,15 @@ fn parse(text: &str, limits: &Limits) -> Result<Rule, String> {
         Rule::parse(text, limits)
     };
     rule.map_err(|error| error.to_string())
+}
+
+/// The rules of a file, one a line; `-` is standard input. Empty lines and lines that start with `--` are none.
+pub(crate) fn rules_in(file: &Path) -> Result<Vec<String>, Failure> {
+    let text =
+        if file == Path::new("-") { io::read_to_string(io::stdin()) } else { fs::read_to_string(file) };
+    let text = text.map_err(|error| Failure::file("read", file, &error))?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("--"));
+    Ok(lines.map(str::to_owned).collect())
 }
 
 fn named_rule(text: &str) -> Result<(String, String), String> {

@@ -1,8 +1,7 @@
 //! `muster count`: how many.
 
-use std::fs;
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -10,7 +9,7 @@ use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
 use crate::output::{Align, duration, grouped, json_line, share, stdout, table, time};
-use crate::request::{AskArgs, Asking};
+use crate::request::{AskArgs, Asking, rules_in};
 
 /// Count the users a rule matches
 ///
@@ -75,7 +74,7 @@ impl Count {
             let rule = self.rule.as_deref().unwrap_or_default();
             return self.one(&asking, rule);
         };
-        self.many(&asking, &read(file)?)
+        self.many(&asking, &rules_in(file)?)
     }
 
     fn one(&self, asking: &Asking, rule: &str) -> Result<Outcome, Failure> {
@@ -114,8 +113,7 @@ impl Count {
         Ok(Outcome::Fine)
     }
 
-    fn many(&self, asking: &Asking, text: &str) -> Result<Outcome, Failure> {
-        let rules = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("--"));
+    fn many(&self, asking: &Asking, rules: &[String]) -> Result<Outcome, Failure> {
         let mut out = stdout();
         let mut rows = Vec::new();
         let mut outcome = Outcome::Fine;
@@ -126,7 +124,7 @@ impl Count {
                     grouped(answer.count),
                     share(answer.count, answer.universe),
                     micros(answer.p50_micros.unwrap_or(answer.micros)),
-                    rule.to_owned(),
+                    rule.clone(),
                 ]),
                 Err(Failure::Rule(error)) => {
                     outcome = Outcome::No;
@@ -191,16 +189,6 @@ fn percentile(sorted: &[f64], share: f64) -> f64 {
 
 fn micros(value: f64) -> String {
     duration(Duration::from_nanos((value * 1e3) as u64))
-}
-
-fn read(file: &Path) -> Result<String, Failure> {
-    let mut text = String::new();
-    let result = if file == Path::new("-") {
-        io::stdin().read_to_string(&mut text).map(|_| text)
-    } else {
-        fs::read_to_string(file)
-    };
-    result.map_err(|error| Failure::file("read", file, &error))
 }
 
 #[cfg(test)]
