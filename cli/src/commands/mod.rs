@@ -1,8 +1,10 @@
 //! The subcommands, one file each: flags, the call, what is printed.
 
 mod breakdown;
+mod build;
 mod check;
 mod count;
+mod demo;
 mod explain;
 mod inspect;
 mod members;
@@ -19,7 +21,9 @@ use crate::failure::{Failure, Outcome};
 /// What muster can be told to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Demo(demo::Demo),
     Synth(synth::Synth),
+    Build(build::Build),
     Count(count::Count),
     Members(members::Members),
     Check(check::Check),
@@ -36,7 +40,9 @@ impl Command {
     /// Does it.
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         match self {
+            Self::Demo(command) => command.run(),
             Self::Synth(command) => command.run(),
+            Self::Build(command) => command.run(),
             Self::Count(command) => command.run(),
             Self::Members(command) => command.run(),
             Self::Check(command) => command.run(),
