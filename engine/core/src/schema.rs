@@ -41,6 +41,8 @@ pub enum HeldAs {
     JsonArray,
     /// A String holding a JSON object of numbers; the logical type is `Map(String, Float64)`.
     JsonMap,
+    /// A FixedString, or an array of them: the zero bytes at the end are padding.
+    FixedString,
 }
 
 /// A column's logical type.

@@ -27,6 +27,7 @@ use super::limits::Limits;
 
 pub(super) use condition::check_pattern;
 
+pub(super) use function::hundredths;
 pub(super) use strings::{quote_identifier, quote_text};
 
 impl Rule {
