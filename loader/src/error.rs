@@ -35,7 +35,11 @@ pub enum LoadError {
         source: std::io::Error,
     },
 
-    /// Writing Parquet failed.
+    /// Writing members failed.
+    #[error("can't write the members: {0}")]
+    Export(String),
+
+    /// Writing a Parquet file failed.
     #[error("{}: {message}", path.display())]
     Write {
         /// The file.

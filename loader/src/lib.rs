@@ -7,6 +7,7 @@ pub mod build;
 pub mod columns;
 pub mod config;
 pub mod error;
+pub mod export;
 pub mod progress;
 pub mod source;
 pub mod synth;
