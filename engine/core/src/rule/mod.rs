@@ -5,6 +5,8 @@ mod arbitrary;
 pub mod ast;
 pub mod bind;
 pub mod error;
+#[cfg(test)]
+mod documented;
 mod json;
 pub mod labels;
 pub mod limits;

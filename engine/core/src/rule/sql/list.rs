@@ -11,7 +11,12 @@ use super::value::Value;
 use super::{Renderer, known};
 
 impl Renderer<'_> {
-    pub(super) fn in_list(&self, operand: &Operand, list: &[Operand]) -> Result<String, RuleError> {
+    pub(super) fn in_list(
+        &self,
+        operand: &Operand,
+        list: &[Operand],
+        negated: bool,
+    ) -> Result<String, RuleError> {
         let Some(value) = self.value(operand)? else {
             return Err(RuleError::new("IN tests a constant").hint("put a column on its left"));
         };
@@ -28,33 +33,34 @@ impl Renderer<'_> {
                     .map(|item| item.number().ok_or_else(|| mismatch(&value, item)))
                     .collect();
                 let (texts, nan) = members(&value.ty, &numbers?);
-                let listed = within(&value, &value.sql, &texts);
                 if !nan {
-                    return Ok(listed);
+                    return Ok(within(&value, &value.sql, &texts, negated));
                 }
+                let listed = within(&value, &value.sql, &texts, false);
                 // A list compares bits, and NaN has many.
                 let is_nan = format!("isNaN({})", value.sql);
-                Ok(if texts.is_empty() { is_nan } else { format!("({listed} OR {is_nan})") })
+                let sql = if texts.is_empty() { is_nan } else { format!("({listed} OR {is_nan})") };
+                Ok(if negated { format!("NOT {sql}") } else { sql })
             }
             Class::Text => {
                 let texts = self.texts(&value, &constants, |text, _| Ok(quote_text(text)))?;
-                Ok(within(&value, &value.sql, &texts))
+                Ok(within(&value, &value.sql, &texts, negated))
             }
             Class::Enum => {
                 let texts = self.texts(&value, &constants, |text, _| Ok(quote_text(text)))?;
-                Ok(within(&value, &format!("toString({})", value.sql), &texts))
+                Ok(within(&value, &format!("toString({})", value.sql), &texts, negated))
             }
             Class::Uuid => {
                 let texts = self.texts(&value, &constants, |text, item| {
                     uuid(text).ok_or_else(|| mismatch(&value, item))
                 })?;
-                Ok(within(&value, &value.sql, &texts))
+                Ok(within(&value, &value.sql, &texts, negated))
             }
             Class::Ip => {
                 let texts = self.texts(&value, &constants, |text, item| address(&value, item, text))?;
-                Ok(within(&value, &value.sql, &texts))
+                Ok(within(&value, &value.sql, &texts, negated))
             }
-            Class::Time => self.time_list(&value, &constants),
+            Class::Time => self.time_list(&value, &constants, negated),
         }
     }
 
@@ -73,7 +79,7 @@ impl Renderer<'_> {
             .collect()
     }
 
-    fn time_list(&self, value: &Value, constants: &[Constant]) -> Result<String, RuleError> {
+    fn time_list(&self, value: &Value, constants: &[Constant], negated: bool) -> Result<String, RuleError> {
         let mut texts = Vec::with_capacity(constants.len());
         let mut live = Vec::new();
         for item in constants {
@@ -83,18 +89,22 @@ impl Renderer<'_> {
                 other => return Err(mismatch(value, other)),
             }
         }
-        let listed = within(value, &value.sql, &texts);
         if live.is_empty() {
-            return Ok(listed);
+            return Ok(within(value, &value.sql, &texts, negated));
         }
         if !texts.is_empty() {
-            live.push(listed);
+            live.push(within(value, &value.sql, &texts, false));
         }
-        Ok(format!("({})", live.join(" OR ")))
+        let not = if negated { "NOT " } else { "" };
+        Ok(format!("{not}({})", live.join(" OR ")))
     }
 }
 
 /// `sql IN (texts)`; with nothing to be equal to, false where there is a value.
-fn within(value: &Value, sql: &str, texts: &[String]) -> String {
-    if texts.is_empty() { known(value, false) } else { format!("{sql} IN ({})", texts.join(", ")) }
+fn within(value: &Value, sql: &str, texts: &[String], negated: bool) -> String {
+    if texts.is_empty() {
+        return known(value, negated);
+    }
+    let not = if negated { "NOT " } else { "" };
+    format!("{sql} {not}IN ({})", texts.join(", "))
 }

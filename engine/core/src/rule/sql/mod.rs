@@ -53,8 +53,10 @@ pub fn render(rule: &Rule, schema: &Schema, options: &SqlOptions<'_>) -> Result<
         live: options.now.is_none(),
     };
     let sql = renderer.condition(&rule, false)?;
-    Ok(match (&rule, sql.strip_prefix('(').and_then(|sql| sql.strip_suffix(')'))) {
-        (Rule::And(_) | Rule::Or(_), Some(inner)) => inner.to_owned(),
+    // These are in brackets of their own, to be joined.
+    let bracketed = matches!(rule, Rule::And(_) | Rule::Or(_) | Rule::Between { .. });
+    Ok(match sql.strip_prefix('(').and_then(|sql| sql.strip_suffix(')')) {
+        Some(inner) if bracketed => inner.to_owned(),
         _ => sql,
     })
 }
@@ -87,10 +89,7 @@ impl Renderer<'_> {
             }
             Rule::Compare { left, op, right } => self.compare(left, *op, right),
             Rule::Between { value, low, high, negated } => self.between(value, low, high, *negated),
-            Rule::In { value, list, negated } => {
-                let sql = self.in_list(value, list)?;
-                Ok(if *negated { format!("NOT {sql}") } else { sql })
-            }
+            Rule::In { value, list, negated } => self.in_list(value, list, *negated),
             Rule::IsNull { value, negated } => self.is_null(value, *negated),
             Rule::Text { test, column, pattern, negated } => self.text(*test, column, pattern, *negated),
             Rule::Has { test, column, values } => self.has(*test, column, values),
