@@ -8,7 +8,7 @@
 mod truth;
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use muster_engine::rule::ast::Rule;
@@ -41,16 +41,17 @@ fn random_rules_answer_as_the_naive_evaluator_does() {
     // Another start on every day, so that runs go on to look at new populations; a failure names its own.
     let start = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() / 86_400 * 1_000_000;
     let begun = Instant::now();
-    let (next, pairs) = (AtomicU64::new(start), AtomicU64::new(0));
+    let (next, pairs, failed) = (AtomicU64::new(start), AtomicU64::new(0), AtomicBool::new(false));
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
+                let _stop = StopOnPanic(&failed);
                 let more = || match pairs_wanted {
                     Some(wanted) => pairs.load(Ordering::Relaxed) < wanted,
                     None => begun.elapsed() < time,
                 };
-                while more() {
+                while more() && !failed.load(Ordering::Relaxed) {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     pairs.fetch_add(check_population(seed), Ordering::Relaxed);
                 }
@@ -63,6 +64,17 @@ fn random_rules_answer_as_the_naive_evaluator_does() {
         pairs.into_inner(),
         begun.elapsed().as_secs_f64()
     );
+}
+
+/// One failure is enough: the other threads end too.
+struct StopOnPanic<'a>(&'a AtomicBool);
+
+impl Drop for StopOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Checks one population with many rules; returns how many.

@@ -2,7 +2,7 @@
 //!
 //! All others go through the rendered SQL; docs/rule-language.md says what differs.
 
-use muster_engine::rule::ast::{Literal, Number, Operand, Rule, TextTest, TimeExpr};
+use muster_engine::rule::ast::{HasTest, Literal, Number, Operand, Rule, TextTest, TimeExpr};
 use muster_engine::schema::{ColumnType, HeldAs, ScalarType};
 
 use super::table::Table;
@@ -13,6 +13,12 @@ pub fn runs(rule: &Rule, table: &Table) -> bool {
         Rule::And(rules) | Rule::Or(rules) => rules.iter().all(|rule| runs(rule, table)),
         Rule::Not(rule) => runs(rule, table),
         Rule::Const(_) | Rule::Column(_) => true,
+        // Enums of different types compare by their numbers there.
+        Rule::Compare { left: Operand::Column(name), right: Operand::Column(_), .. }
+            if scalar(name, table) == Some(&ScalarType::Enum) =>
+        {
+            false
+        }
         Rule::Compare { left, right, .. } => operands(&[left, right], table),
         Rule::Between { value, low, high, .. } => operands(&[value, low, high], table),
         Rule::In { value, list, .. } => {
