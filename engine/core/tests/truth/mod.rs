@@ -14,6 +14,7 @@ pub mod literals;
 pub mod naive;
 pub mod populate;
 pub mod rng;
+pub mod sample;
 pub mod shrink;
 pub mod table;
 pub mod time;

@@ -37,6 +37,17 @@ impl Table {
         }
     }
 
+    /// The same rows with only these columns.
+    pub fn select(&self, names: &[&str]) -> Self {
+        let wanted = |at: &usize| names.contains(&self.schema.columns[*at].name.as_str());
+        let kept: Vec<usize> = (0..self.columns.len()).filter(wanted).collect();
+        let mut table = self.clone();
+        table.schema.columns = kept.iter().map(|&at| self.schema.columns[at].clone()).collect();
+        table.columns = kept.iter().map(|&at| self.columns[at].clone()).collect();
+        table.physical = kept.iter().map(|&at| self.physical[at].clone()).collect();
+        table
+    }
+
     /// All rows in order, cut into batches at random places.
     pub fn batches(&self, rng: &mut Rng) -> Vec<Batch> {
         let mut batches = Vec::new();

@@ -35,12 +35,18 @@ pub fn runs(rule: &Rule, table: &Table) -> bool {
         // A search for a text between two `%` ignores case in ways of its own.
         Rule::Text { test: TextTest::ILike, pattern, .. } => pattern.is_ascii() && !pattern.starts_with('%'),
         Rule::Text { .. } => true,
-        Rule::Has { column, .. } => array(column, table).is_some_and(|ty| {
-            matches!(
-                ty,
-                ScalarType::String | ScalarType::Bool | ScalarType::Int { .. } | ScalarType::UInt { .. }
-            )
-        }),
+        Rule::Has { column, test, values } => {
+            // `hasAny` and `hasAll` take a NULL element for the empty value.
+            let empty = |value: &Literal| match value {
+                Literal::Text(text) => text.is_empty(),
+                value => matches!(value, Literal::Bool(false) | Literal::Number(Number::Int(0))),
+            };
+            let plain = *test == HasTest::One || !values.iter().any(empty);
+            let exact = |ty: &ScalarType| {
+                matches!(ty, ScalarType::String | ScalarType::Int { .. } | ScalarType::UInt { .. })
+            };
+            plain && array(column, table).is_some_and(exact)
+        }
         Rule::Empty { column, .. } => array(column, table).is_some() || scalar(column, table).is_some(),
         Rule::AtLeast { .. } | Rule::MapContains { .. } | Rule::Label(_) | Rule::Bucket { .. } => false,
     }
