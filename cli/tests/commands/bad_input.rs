@@ -21,7 +21,8 @@ fn a_folder_without_snapshots() {
 #[test]
 fn a_source_that_matches_no_file() {
     let folder = folder("no-source");
-    build(&folder.join("store"), &format!("parquet:{}/*.parquet", folder.display())).refuses(3, &["no-source"]);
+    build(&folder.join("store"), &format!("parquet:{}/*.parquet", folder.display()))
+        .refuses(3, &["no-source"]);
 }
 
 #[test]
@@ -39,7 +40,8 @@ fn a_source_that_is_cut_in_half() {
 fn a_source_that_is_no_parquet() {
     let folder = folder("text-source");
     fs::write(folder.join("a.parquet"), "user_id,has_poh\n1,true\n").unwrap();
-    build(&folder.join("store"), &format!("parquet:{}/*.parquet", folder.display())).refuses(3, &["a.parquet"]);
+    build(&folder.join("store"), &format!("parquet:{}/*.parquet", folder.display()))
+        .refuses(3, &["a.parquet"]);
 }
 
 #[test]

@@ -20,7 +20,9 @@ fn a_count_as_json_has_the_promised_fields() {
     assert_eq!(answer["generation"].as_u64(), Some(1));
     assert!(answer["count"].as_u64().is_some() && answer["micros"].as_f64().unwrap() > 0.0, "{answer}");
     assert!(answer["p50_micros"].is_null());
-    assert!(answer["as_of"].as_str().unwrap().ends_with('Z') && answer["now"].as_str().unwrap().ends_with('Z'));
+    assert!(
+        answer["as_of"].as_str().unwrap().ends_with('Z') && answer["now"].as_str().unwrap().ends_with('Z')
+    );
 
     let answer = &ask("count", &["--json", "--repeat", "20", "has_poh"]).ends_with(0).json();
     assert!(answer["p50_micros"].as_f64().unwrap() <= answer["p99_micros"].as_f64().unwrap(), "{answer}");
@@ -29,7 +31,8 @@ fn a_count_as_json_has_the_promised_fields() {
 #[test]
 fn a_rule_and_its_opposite_and_the_unknown_make_the_whole() {
     let count = |rule: &str| ask("count", &["--json", rule]).ends_with(0).json()["count"].as_u64().unwrap();
-    let parts = [count("balance_usd >= 100"), count("NOT (balance_usd >= 100)"), count("balance_usd IS NULL")];
+    let parts =
+        [count("balance_usd >= 100"), count("NOT (balance_usd >= 100)"), count("balance_usd IS NULL")];
     assert_eq!(parts.iter().sum::<u64>(), USERS, "{parts:?}");
     assert!(parts.iter().all(|&part| part > 0), "{parts:?}");
 }

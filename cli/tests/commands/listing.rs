@@ -44,7 +44,8 @@ fn every_format_lists_the_same_users() {
 
 #[test]
 fn a_limit_is_kept() {
-    let listed = |limit: &str| ask("members", &["--limit", limit, "has_poh"]).ends_with(0).text().lines().count();
+    let listed =
+        |limit: &str| ask("members", &["--limit", limit, "has_poh"]).ends_with(0).text().lines().count();
     assert_eq!((listed("0"), listed("1"), listed("7")), (0, 1, 7));
     let all = ids("has_poh").len();
     assert_eq!(listed("99999999"), all);

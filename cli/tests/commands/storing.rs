@@ -31,9 +31,16 @@ fn inspect_tells_generations_and_columns() {
     let report = ask("inspect", &["--json"]).ends_with(0).json();
     assert_eq!(report["rows"].as_u64(), Some(USERS));
     let columns = report["columns"].as_array().unwrap();
-    assert!(columns.iter().any(|column| column["name"] == "balance_usd" && column["type"] == "Float64"), "{report}");
+    assert!(
+        columns.iter().any(|column| column["name"] == "balance_usd" && column["type"] == "Float64"),
+        "{report}"
+    );
     let text = ask("inspect", &[]).ends_with(0);
-    assert!(text.text().contains("country") && text.text().contains("erc20_token_holdings"), "{}", text.text());
+    assert!(
+        text.text().contains("country") && text.text().contains("erc20_token_holdings"),
+        "{}",
+        text.text()
+    );
 }
 
 #[test]
@@ -50,7 +57,8 @@ fn a_rollback_goes_to_the_previous_generation_or_the_one_named() {
     for _ in 0..3 {
         build(&store, source()).ends_with(0);
     }
-    let current = || muster(&["count", "--store", dir, "--json", "true"]).ends_with(0).json()["generation"].clone();
+    let current =
+        || muster(&["count", "--store", dir, "--json", "true"]).ends_with(0).json()["generation"].clone();
     assert_eq!(current(), 3);
     muster(&["rollback", "--store", dir]).ends_with(0);
     assert_eq!(current(), 2);

@@ -98,7 +98,8 @@ pub(crate) fn source() -> &'static str {
     SOURCE.get_or_init(|| {
         let features = folder("features");
         let users = USERS.to_string();
-        muster(&["synth", "--users", &users, "--seed", "7", "--out", features.to_str().unwrap()]).ends_with(0);
+        muster(&["synth", "--users", &users, "--seed", "7", "--out", features.to_str().unwrap()])
+            .ends_with(0);
         format!("parquet:{}/*.parquet", features.display())
     })
 }

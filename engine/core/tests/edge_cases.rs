@@ -273,6 +273,13 @@ fn a_rule_ten_thousand_deep_is_refused() {
         let error = Rule::parse(&rule, &Limits::default()).unwrap_err();
         assert!(error.to_string().len() < 1000, "{}", error.to_string().len());
     }
+    let schema = table(vec![], vec![]).schema;
+    let json = format!(
+        "{}{{\"combinator\":\"and\",\"rules\":[]}}{}",
+        "{\"combinator\":\"and\",\"rules\":[".repeat(depth),
+        "]}".repeat(depth)
+    );
+    assert!(Rule::from_json(&json, &schema, &Limits::default()).is_err());
     assert!(begun.elapsed() < QUICKLY, "{:?}", begun.elapsed());
 }
 

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use muster_engine::rule::ast::Rule;
 use muster_engine::rule::limits::Limits;
+use muster_engine::schema::Schema;
 use truth::engine::{self, Built, Query};
 use truth::generate::Rules;
 use truth::naive::{LabelRules, Naive};
@@ -111,7 +112,7 @@ struct Case<'a> {
 
 impl Case<'_> {
     fn check(&self, table: &Table, built: &Built, rule: &Rule, rng: &mut Rng) -> Result<(), String> {
-        round_trips(rule)?;
+        round_trips(rule, &table.schema)?;
         let expected = Naive::new(table, self.now, self.labels).answers(rule);
         self.answers(table, built, rule, &expected, rng)?;
         let negated: Vec<_> = expected.iter().map(|answer| answer.map(|value| !value)).collect();
@@ -198,12 +199,20 @@ impl Case<'_> {
 }
 
 /// Text and back is the same rule; JSON and back too, where JSON can say it.
-fn round_trips(rule: &Rule) -> Result<(), String> {
+fn round_trips(rule: &Rule, schema: &Schema) -> Result<(), String> {
     let limits = Limits::default();
     let text = rule.to_string();
     let back = Rule::parse(&text, &limits).map_err(|error| format!("its text {text} is refused: {error}"))?;
     if back != *rule {
         return Err(format!("its text {text} is read as {back:?}"));
+    }
+    if let Ok(json) = rule.to_json() {
+        let json = json.to_string();
+        let back = Rule::from_json(&json, schema, &limits)
+            .map_err(|error| format!("its JSON {json} is refused: {error}"))?;
+        if back != *rule {
+            return Err(format!("its JSON {json} is read as {back:?}"));
+        }
     }
     Ok(())
 }

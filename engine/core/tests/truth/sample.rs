@@ -136,7 +136,14 @@ pub fn two_chunks() -> Table {
     scalar(t, "sparse", ScalarType::Bool, |row| Cell::Bool(row % 1999 == 5));
     scalar(t, "runs", ScalarType::Bool, |row| Cell::Bool(row / 5000 % 2 == 0));
     scalar(t, "all", ScalarType::Bool, |_| Cell::Bool(true));
-    scalar(t, "score", ScalarType::UInt { bits: 16 }, now_and_then(17, move |row| Cell::Int((mixed(row) % 400).into())));
-    scalar(t, "country", ScalarType::String, move |row| Cell::text(["US", "CN", "DE", "JP"][mixed(row) as usize % 4]));
+    scalar(
+        t,
+        "score",
+        ScalarType::UInt { bits: 16 },
+        now_and_then(17, move |row| Cell::Int((mixed(row) % 400).into())),
+    );
+    scalar(t, "country", ScalarType::String, move |row| {
+        Cell::text(["US", "CN", "DE", "JP"][mixed(row) as usize % 4])
+    });
     table
 }

@@ -28,13 +28,17 @@ impl Renderer<'_> {
         let missing = sought.contains(&None);
         let sought: Vec<String> = sought.into_iter().flatten().collect();
         let array = elements(column, ty, values);
+        let may_hold_null = column.held_as != HeldAs::JsonArray || values.iter().any(reads_as_json);
         let known = match test {
             HasTest::One | HasTest::All if missing => "false".to_owned(),
             HasTest::One => format!("has({array}, {})", sought.concat()),
             HasTest::Any if sought.is_empty() => "false".to_owned(),
             HasTest::All if sought.is_empty() => "true".to_owned(),
-            HasTest::Any => format!("hasAny({array}, {})", array_of(ty, &sought)),
-            HasTest::All => format!("hasAll({array}, {})", array_of(ty, &sought)),
+            // The server takes a NULL element for an empty text or a zero there; not so in `has`.
+            HasTest::Any if may_hold_null => each_of(&array, &sought, " OR "),
+            HasTest::All if may_hold_null => each_of(&array, &sought, " AND "),
+            HasTest::Any => format!("hasAny({array}, [{}])", sought.join(", ")),
+            HasTest::All => format!("hasAll({array}, [{}])", sought.join(", ")),
         };
         Ok(guarded(column, &known))
     }
@@ -125,11 +129,8 @@ fn reads_as_json(literal: &Literal) -> bool {
     }
 }
 
-/// An array of elements of a type; without the cast the server looks for a type that holds both arrays.
-fn array_of(ty: &ScalarType, elements: &[String]) -> String {
-    let list = elements.join(", ");
-    match Class::of(ty) {
-        Class::Number => format!("CAST([{list}], 'Array({ty})')"),
-        _ => format!("[{list}]"),
-    }
+/// Each value looked for on its own.
+fn each_of(array: &str, sought: &[String], joint: &str) -> String {
+    let each: Vec<String> = sought.iter().map(|value| format!("has({array}, {value})")).collect();
+    if each.len() > 1 { format!("({})", each.join(joint)) } else { each.concat() }
 }
