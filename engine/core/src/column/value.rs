@@ -210,6 +210,20 @@ impl ValueColumn {
         }
     }
 
+    /// The code of a row that has a value. [`ValueColumn::check`] must have succeeded.
+    pub fn code_of_present(&self, row: u32) -> Option<u32> {
+        let at = match (&self.presence, self.layout) {
+            (Some(presence), Layout::Sparse) => presence.rank(row)?,
+            _ => row,
+        } as usize;
+        match &self.codes {
+            Codes::None => self.truths.as_ref().map(|truths| truths.contains(row).into()),
+            Codes::U8(codes) => codes.unchecked().get(at).map(|&code| code.into()),
+            Codes::U16(codes) => codes.unchecked().get(at).map(|&code| code.into()),
+            Codes::U32(codes) => codes.unchecked().get(at).copied(),
+        }
+    }
+
     /// Where a chunk's rows start in the order, and where they end.
     fn order_span(&self, chunk: u32) -> (usize, usize) {
         let (start, len) = match &self.presence {

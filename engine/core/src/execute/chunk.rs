@@ -3,7 +3,7 @@
 use crate::bitmap::{ARRAY_MAX, Bits, Container, Leaf as Bitmap, Scratch, Set, and, count_bits, or};
 use crate::column::{Codes as StoredCodes, Ids, Layout};
 use crate::format::rows_in_chunk;
-use crate::plan::{Codes, NodeId, Op, Plan};
+use crate::plan::{Codes, NodeId, Op, Pair, Plan};
 use crate::rule::bind::condition::bucket_of;
 
 /// With fewer rows left than this, an expensive term is asked about each row rather than evaluated.
@@ -114,10 +114,7 @@ impl<'p> Evaluator<'p> {
                 let (seed, low, high, inside) = (*seed, *low, *high, *inside);
                 self.by_id(move |id| (low..high).contains(&bucket_of(seed, id)) == inside)
             }
-            Op::Pair(pair) => {
-                let base = self.chunk << 16;
-                self.by_row(|row| pair.matches(base | u32::from(row)))
-            }
+            Op::Pair(pair) => self.pair(pair),
             Op::And(terms) => self.and(terms),
             Op::Or(terms) => {
                 let mut parts = Vec::with_capacity(terms.len());
@@ -156,17 +153,22 @@ impl<'p> Evaluator<'p> {
         let base = self.chunk << 16;
         let ids = self.ids.ids(base, base + self.chunk_rows).unwrap_or_default();
         let mut bits = self.scratch.zeroed();
-        for (word, ids) in bits.iter_mut().zip(ids.chunks(64)) {
-            *word = ids.iter().rev().fold(0, |word, &id| word << 1 | u64::from(holds(id)));
-        }
+        set_where(&mut bits, ids, holds);
         Set::OwnBits(bits)
     }
 
-    fn by_row(&mut self, holds: impl Fn(u16) -> bool) -> Set<'p> {
-        let mut bits = self.scratch.zeroed();
-        for row in 0..self.chunk_rows {
-            bits[row as usize / 64] |= u64::from(holds(row as u16)) << (row % 64);
+    /// Compares two columns on the rows where both have a value.
+    fn pair(&mut self, pair: &'p Pair) -> Set<'p> {
+        let mut both = Set::Full;
+        for leaf in pair.presences() {
+            both = and(both, leaf.container(self.chunk).into(), false, self.chunk_rows, &mut self.scratch);
         }
+        let (base, mut bits) = (self.chunk << 16, self.scratch.zeroed());
+        both.for_each(self.chunk_rows, |row| {
+            let hit = pair.matches_present(base | u32::from(row));
+            bits[row as usize / 64] |= u64::from(hit) << (row % 64);
+        });
+        self.scratch.give(both);
         Set::OwnBits(bits)
     }
 
@@ -400,17 +402,37 @@ fn fill<T: Copy + Into<u32>>(bits: &mut Bits, stored: Option<&[T]>, codes: &Code
     let stored = stored.unwrap_or_default();
     if let [(from, to)] = codes.ranges[..] {
         let span = to - from;
-        for (word, stored) in bits.iter_mut().zip(stored.chunks(64)) {
-            *word = stored
-                .iter()
-                .rev()
-                .fold(0, |word, &code| word << 1 | u64::from(code.into().wrapping_sub(from) < span));
+        set_where(bits, stored, |code| code.into().wrapping_sub(from) < span);
+    } else {
+        set_where(bits, stored, |code| codes.contains(code.into()));
+    }
+}
+
+/// Sets bit `i` where the test holds for value `i`. The tests of 64 values are independent bytes first, so that the compiler
+/// can do many at once, and then one word.
+fn set_where<T: Copy>(bits: &mut Bits, values: &[T], holds: impl Fn(T) -> bool) {
+    let (groups, rest) = values.as_chunks::<64>();
+    let mut hits = [0_u8; 64];
+    for (word, group) in bits.iter_mut().zip(groups) {
+        for (hit, &value) in hits.iter_mut().zip(group) {
+            *hit = holds(value).into();
         }
-        return;
+        *word = pack(&hits);
     }
-    for (word, stored) in bits.iter_mut().zip(stored.chunks(64)) {
-        *word = stored.iter().rev().fold(0, |word, &code| word << 1 | u64::from(codes.contains(code.into())));
+    if let Some(word) = bits.get_mut(groups.len()) {
+        for (bit, &value) in rest.iter().enumerate() {
+            *word |= u64::from(holds(value)) << bit;
+        }
     }
+}
+
+/// 64 bytes of 0 or 1 as 64 bits.
+fn pack(hits: &[u8; 64]) -> u64 {
+    let (groups, _) = hits.as_chunks::<8>();
+    groups.iter().rev().fold(0, |word, group| {
+        // The factor moves bit 0 of byte i to bit 56 + i, and nothing else reaches the top byte.
+        word << 8 | u64::from_le_bytes(*group).wrapping_mul(0x0102_0408_1020_4080) >> 56
+    })
 }
 
 fn copy<'p>(set: &Set<'p>, scratch: &mut Scratch) -> Set<'p> {
@@ -464,6 +486,27 @@ pub(super) fn holds(plan: &Plan, ids: &Ids, id: NodeId, row: u32) -> bool {
                     needed -= u32::from(holds(plan, ids, term, row));
                     needed == 0
                 })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_are_set_where_the_test_holds() {
+        for len in [0_u32, 1, 63, 64, 65, 1000, 65_536] {
+            let values: Vec<u32> = (0..len).map(|i| i.wrapping_mul(0x9e37_79b9) >> 16).collect();
+            let mut bits: Bits = [0; 1024];
+            set_where(&mut bits, &values, |value| value % 3 == 1);
+            for (i, value) in values.iter().enumerate() {
+                assert_eq!(bits[i / 64] >> (i % 64) & 1 == 1, value % 3 == 1, "{i} of {len}");
+            }
+            assert_eq!(
+                bits.iter().map(|w| w.count_ones()).sum::<u32>() as usize,
+                values.iter().filter(|v| **v % 3 == 1).count()
+            );
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use crate::bitmap::Leaf as Bitmap;
 use crate::column::{Dictionary, ValueColumn};
 use crate::error::{Error, Result};
 use crate::format::data::Values;
@@ -70,8 +71,21 @@ impl Pair {
         self.left.bytes() + self.right.bytes()
     }
 
+    /// Bitmaps of the rows where each side has a value; a row outside of any is not in the set.
+    pub fn presences(&self) -> impl Iterator<Item = &Bitmap> {
+        [&self.left, &self.right].into_iter().filter_map(|side| match &side.values {
+            SideValues::Column(column) => column.presence(),
+            SideValues::UserIds(_) => None,
+        })
+    }
+
     /// Whether a row is in the set: both have a value and the comparison is as wanted.
     pub fn matches(&self, row: u32) -> bool {
+        self.presences().all(|leaf| leaf.contains(row)) && self.matches_present(row)
+    }
+
+    /// The same for a row where both sides have a value.
+    pub fn matches_present(&self, row: u32) -> bool {
         // All bytes were checked before, so an error here means a damaged code: no value, no match.
         let order = match self.class {
             _ if self.same_keys => self.keys_order(row),
@@ -118,17 +132,21 @@ impl Side {
         }
     }
 
-    /// The code of a row, or the id itself.
+    /// The code of a row that has a value, or the id itself.
     fn code(&self, row: u32) -> Option<u64> {
         match &self.values {
-            SideValues::Column(column) => column.code(row).ok()?.map(u64::from),
+            SideValues::Column(column) => column.code_of_present(row).map(u64::from),
             SideValues::UserIds(ids) => ids.id(row).ok(),
         }
     }
 
     fn key8(&self, code: u64) -> Option<u64> {
         match &self.values {
-            SideValues::Column(column) => column.dictionary().key8(code as u32).ok()?,
+            SideValues::Column(column) => match column.dictionary() {
+                // Checked as a whole before: no need to ask block by block.
+                Dictionary::Fixed8(keys) => keys.unchecked().get(code as usize).copied(),
+                _ => None,
+            },
             SideValues::UserIds(_) => Some(code),
         }
     }

@@ -50,7 +50,8 @@ fn examples(kind: &str) -> Vec<Vec<&'static str>> {
 #[test]
 fn the_forms_on_the_page_are_the_ones_in_use() {
     let limits = Limits::default();
-    let labels = HashMap::from([("kyc_users".to_owned(), Rule::parse("has_poh OR has_zkme", &limits).unwrap())]);
+    let labels =
+        HashMap::from([("kyc_users".to_owned(), Rule::parse("has_poh OR has_zkme", &limits).unwrap())]);
     let options = SqlOptions { now: None, labels: &labels, limits: &limits };
     let mut wrong = String::new();
     let found = examples("forms");

@@ -4,9 +4,9 @@
 mod arbitrary;
 pub mod ast;
 pub mod bind;
-pub mod error;
 #[cfg(test)]
 mod documented;
+pub mod error;
 mod json;
 pub mod labels;
 pub mod limits;
