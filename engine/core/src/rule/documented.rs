@@ -53,7 +53,7 @@ fn the_forms_on_the_page_are_the_ones_in_use() {
     let labels =
         HashMap::from([("kyc_users".to_owned(), Rule::parse("has_poh OR has_zkme", &limits).unwrap())]);
     let options = SqlOptions { now: None, labels: &labels, limits: &limits };
-    let mut wrong = String::new();
+    let mut wrong = Vec::new();
     let found = examples("forms");
     assert!(found.len() > 20);
     for example in found {
@@ -73,10 +73,11 @@ fn the_forms_on_the_page_are_the_ones_in_use() {
                 _ => rule.to_string(),
             };
             if actual != written {
-                wrong += &format!("{line}\n{form}{actual}\n");
+                wrong.push(format!("{line}\n{form}{actual}\n"));
             }
         }
     }
+    let wrong = wrong.concat();
     assert!(wrong.is_empty(), "\n{wrong}");
 }
 

@@ -93,8 +93,10 @@ impl Limits {
     fn check_leaf(&self, leaf: &Rule) -> Result<(), RuleError> {
         match leaf {
             Rule::And(_) | Rule::Or(_) | Rule::AtLeast { .. } | Rule::Not(_) | Rule::Const(_) => Ok(()),
-            Rule::Column(name) | Rule::Empty { column: name, .. } => self.check_text(name.len()),
-            Rule::Label(name) | Rule::Bucket { salt: name, .. } => self.check_text(name.len()),
+            Rule::Column(name)
+            | Rule::Empty { column: name, .. }
+            | Rule::Label(name)
+            | Rule::Bucket { salt: name, .. } => self.check_text(name.len()),
             Rule::Compare { left, right, .. } => {
                 self.check_operand(left)?;
                 self.check_operand(right)

@@ -22,7 +22,8 @@ pub(super) fn parse(text: &str, limits: &Limits) -> Result<Json, RuleError> {
     // Bounded above, more tightly than by its own fixed limit.
     deserializer.disable_recursion_limit();
     // The parser recurses; its frames are not small.
-    let parsed = stacker::grow((1 << 20) + deepest * (4 << 10), || {
+    let stack_bytes = (256 << 10) + deepest * (4 << 10);
+    let parsed = stacker::maybe_grow(stack_bytes, stack_bytes + (1 << 20), || {
         let Strict(value) = Strict::deserialize(&mut deserializer)?;
         deserializer.end().map(|()| value)
     });

@@ -380,13 +380,21 @@ impl Values<'_> {
             (_, "") => Err(RuleError::new("the value is empty").hint("enter a number")),
             (ScalarType::Bool, "true") => Ok(Operand::Literal(Literal::Bool(true))),
             (ScalarType::Bool, "false") => Ok(Operand::Literal(Literal::Bool(false))),
-            (_, trimmed) => match parse_operand(trimmed, self.tree.limits) {
-                Ok(number @ Operand::Literal(Literal::Number(_))) => Ok(number),
-                // Binding says what is wrong with a text here.
-                _ => Ok(as_text),
-            },
+            // Binding says what is wrong with any other text here.
+            (_, trimmed) => {
+                Ok(number(trimmed).map_or(as_text, |number| Operand::Literal(Literal::Number(number))))
+            }
         }
     }
+}
+
+/// The number that a text is, in digits.
+fn number(text: &str) -> Option<Number> {
+    if let Ok(integer) = text.parse() {
+        return Some(Number::Int(integer));
+    }
+    let float = text.parse::<f64>().ok().filter(|float| float.is_finite());
+    float.map(Number::float)
 }
 
 /// Whether a text value is a time expression rather than a text.

@@ -304,14 +304,14 @@ fn errors_point_into_the_tree() {
             "the value of \"bucket\" is a salt and two percentages with at most two decimals at /rules/0/rules/0/value; write [\"exp-42\", 0, 10]",
         ),
     ];
-    let mut wrong = String::new();
+    let mut wrong = Vec::new();
     for (tree, expected) in cases {
         let found = read(&tree).map_or_else(|error| error.to_string(), |rule| format!("read as {rule}"));
         if found != expected {
-            wrong += &format!("{tree}\n  expected {expected}\n  found    {found}\n");
+            wrong.push(format!("{tree}\n  expected {expected}\n  found    {found}\n"));
         }
     }
-    assert!(wrong.is_empty(), "\n{wrong}");
+    assert!(wrong.is_empty(), "\n{}", wrong.concat());
 }
 
 #[test]
@@ -361,7 +361,7 @@ fn schema_for(rule: &Rule) -> Option<Schema> {
     fn operand<'r>(operand: &'r Operand, any: &mut Vec<&'r str>) {
         match operand {
             Operand::Column(name) | Operand::Length(name) | Operand::MapValue { column: name, .. } => {
-                any.push(name)
+                any.push(name);
             }
             Operand::Literal(_) | Operand::Time(_) => {}
         }
@@ -369,7 +369,9 @@ fn schema_for(rule: &Rule) -> Option<Schema> {
     fn visit<'r>(rule: &'r Rule, any: &mut Vec<&'r str>, typed: &mut Vec<(&'r str, ColumnType)>) {
         match rule {
             Rule::And(of) | Rule::Or(of) | Rule::AtLeast { of, .. } => {
-                of.iter().for_each(|rule| visit(rule, any, typed));
+                for rule in of {
+                    visit(rule, any, typed);
+                }
             }
             Rule::Not(rule) => visit(rule, any, typed),
             Rule::Has { test: HasTest::One, column, .. } => {
@@ -379,10 +381,13 @@ fn schema_for(rule: &Rule) -> Option<Schema> {
                 typed.push((column, ColumnType::Scalar(ScalarType::String)));
             }
             Rule::Compare { left, right, .. } => {
-                [left, right].map(|side| operand(side, any)).into_iter().collect()
+                operand(left, any);
+                operand(right, any);
             }
             Rule::Between { value, low, high, .. } => {
-                [value, low, high].map(|side| operand(side, any)).into_iter().collect()
+                operand(value, any);
+                operand(low, any);
+                operand(high, any);
             }
             Rule::In { value, .. } | Rule::IsNull { value, .. } => operand(value, any),
             Rule::Column(column)

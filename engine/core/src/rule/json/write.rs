@@ -50,7 +50,11 @@ fn joined(rule: &Rule, not: bool) -> Json {
 }
 
 fn group(combinator: &str, not: bool, rules: Vec<Json>) -> Json {
-    json!({"combinator": combinator, "not": not, "rules": rules})
+    object([("combinator", combinator.into()), ("not", not.into()), ("rules", rules.into())])
+}
+
+fn object<const N: usize>(members: [(&str, Json); N]) -> Json {
+    Json::Object(members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }
 
 /// The negation of a rule as one condition, where there is one.
@@ -154,7 +158,7 @@ fn has_one(column: &str, values: &[Literal], negated: bool) -> Json {
 }
 
 fn plain(left: &Operand, operator: Operator, value: Json) -> Json {
-    json!({"field": field(left), "operator": name_of(operator), "value": value})
+    object([("field", field(left).into()), ("operator", name_of(operator).into()), ("value", value)])
 }
 
 /// A field: as in text, and quoted where it would be taken for something else.
@@ -187,7 +191,7 @@ fn time_text(time: &TimeExpr) -> String {
 }
 
 fn percent(hundredths: u32) -> Json {
-    if hundredths % 100 == 0 {
+    if hundredths.is_multiple_of(100) {
         (hundredths / 100).into()
     } else {
         Percent(hundredths).to_string().parse::<f64>().map_or(Json::Null, Json::from)

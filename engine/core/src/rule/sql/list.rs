@@ -43,40 +43,24 @@ impl Renderer<'_> {
                 Ok(if negated { format!("NOT {sql}") } else { sql })
             }
             Class::Text => {
-                let texts = self.texts(&value, &constants, |text, _| Ok(quote_text(text)))?;
+                let texts = texts(&value, &constants, |text, _| Ok(quote_text(text)))?;
                 Ok(within(&value, &value.sql, &texts, negated))
             }
             Class::Enum => {
-                let texts = self.texts(&value, &constants, |text, _| Ok(quote_text(text)))?;
+                let texts = texts(&value, &constants, |text, _| Ok(quote_text(text)))?;
                 Ok(within(&value, &format!("toString({})", value.sql), &texts, negated))
             }
             Class::Uuid => {
-                let texts = self.texts(&value, &constants, |text, item| {
-                    uuid(text).ok_or_else(|| mismatch(&value, item))
-                })?;
+                let texts =
+                    texts(&value, &constants, |text, item| uuid(text).ok_or_else(|| mismatch(&value, item)))?;
                 Ok(within(&value, &value.sql, &texts, negated))
             }
             Class::Ip => {
-                let texts = self.texts(&value, &constants, |text, item| address(&value, item, text))?;
+                let texts = texts(&value, &constants, |text, item| address(&value, item, text))?;
                 Ok(within(&value, &value.sql, &texts, negated))
             }
             Class::Time => self.time_list(&value, &constants, negated),
         }
-    }
-
-    fn texts(
-        &self,
-        value: &Value,
-        constants: &[Constant],
-        render: impl Fn(&str, &Constant) -> Result<String, RuleError>,
-    ) -> Result<Vec<String>, RuleError> {
-        constants
-            .iter()
-            .map(|item| match item {
-                Constant::Text(text) => render(text, item),
-                other => Err(mismatch(value, other)),
-            })
-            .collect()
     }
 
     fn time_list(&self, value: &Value, constants: &[Constant], negated: bool) -> Result<String, RuleError> {
@@ -107,4 +91,19 @@ fn within(value: &Value, sql: &str, texts: &[String], negated: bool) -> String {
     }
     let not = if negated { "NOT " } else { "" };
     format!("{sql} {not}IN ({})", texts.join(", "))
+}
+
+/// Text constants, each rendered.
+fn texts(
+    value: &Value,
+    constants: &[Constant],
+    render: impl Fn(&str, &Constant) -> Result<String, RuleError>,
+) -> Result<Vec<String>, RuleError> {
+    constants
+        .iter()
+        .map(|item| match item {
+            Constant::Text(text) => render(text, item),
+            other => Err(mismatch(value, other)),
+        })
+        .collect()
 }

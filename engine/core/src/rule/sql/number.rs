@@ -75,7 +75,7 @@ pub(super) fn members(ty: &ScalarType, numbers: &[Number]) -> (Vec<String>, bool
                 }
             }
             ScalarType::Decimal { precision, scale } => {
-                texts.extend(decimal_member(*number, *precision, *scale))
+                texts.extend(decimal_member(*number, *precision, *scale));
             }
             ScalarType::Int { bits } => texts.extend(integer_member(*number, true, *bits)),
             ScalarType::UInt { bits } => texts.extend(integer_member(*number, false, *bits)),

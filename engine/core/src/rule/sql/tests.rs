@@ -440,7 +440,7 @@ fn check(server: &str, zone: &str, (text, inside, outside): &(&str, &str, &str))
 fn a_real_server_selects_the_same_users() {
     let Some(server) = server() else { return };
     fill(&server, "muster_rule_sql");
-    let mut wrong: String = CASES.iter().map(|case| check(&server, "UTC", case)).collect();
+    let mut wrong: Vec<String> = CASES.iter().map(|case| check(&server, "UTC", case)).collect();
     wrong.extend(NEW_YORK.iter().map(|case| check(&server, "America/New_York", case)));
     // Left to the server, `now()` means the server's, in the store's zone.
     let now = jiff::Timestamp::now().as_second();
@@ -456,10 +456,11 @@ fn a_real_server_selects_the_same_users() {
             let (fixed, live) = (rendered(Some(now)), rendered(None));
             let (by_fixed, by_live) = (users(&server, &fixed), users(&server, &live));
             if by_fixed.is_err() || by_fixed != by_live {
-                wrong += &format!("{text}\n  {fixed}\n  {live}\n  {by_fixed:?}\n  {by_live:?}\n");
+                wrong.push(format!("{text}\n  {fixed}\n  {live}\n  {by_fixed:?}\n  {by_live:?}\n"));
             }
         }
     }
+    let wrong = wrong.concat();
     assert!(wrong.is_empty(), "\n{wrong}");
 }
 
@@ -537,4 +538,75 @@ fn what_makes_no_sense_is_refused() {
         let found = render(&rule, &schema("UTC"), &options).map_err(|error| error.to_string());
         assert_eq!(found, Err(expected.to_owned()), "of {text}");
     }
+}
+
+/// Times worked out before the server sees them are what it would have made of them.
+#[test]
+fn a_real_server_shifts_times_the_same_way() {
+    use crate::rule::ast::Operand;
+    use crate::rule::bind::time::{Clock, Moment};
+    const ZONES: &[&str] = &[
+        "UTC",
+        "Europe/Berlin",
+        "America/New_York",
+        "America/Sao_Paulo",
+        "America/St_Johns",
+        "Asia/Kolkata",
+        "Asia/Tehran",
+        "Australia/Lord_Howe",
+        "Pacific/Kiritimati",
+        "Africa/Casablanca",
+    ];
+    const UNITS: &[&str] = &["SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR"];
+    let Some(server) = server() else { return };
+    // A small generator of its own, for the same times in every run.
+    let mut state = 7_u64;
+    let mut below = |end: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % end
+    };
+    let mut wrong = Vec::new();
+    for _ in 0..40 {
+        let mut expressions = Vec::new();
+        for _ in 0..100 {
+            let zone = ZONES[below(ZONES.len() as u64) as usize];
+            let (year, month, day) = (2010 + below(50), 1 + below(12), 1 + below(28));
+            // Mostly the hours in which clocks change.
+            let hour = if below(2) == 0 { below(4) } else { below(24) };
+            let text = format!("{year}-{month:02}-{day:02} {hour:02}:{:02}:00", 15 * below(4));
+            let (count, unit) = (below(40), UNITS[below(8) as usize]);
+            let sign = if below(2) == 0 { '-' } else { '+' };
+            expressions.push(match below(4) {
+                0 => (zone, format!("toDateTime('{text}', '{zone}')")),
+                1 => (
+                    zone,
+                    format!(
+                        "toDate('{}') {sign} INTERVAL {count} {}",
+                        &text[..10],
+                        UNITS[3 + below(5) as usize]
+                    ),
+                ),
+                _ => (zone, format!("toDateTime('{text}', '{zone}') {sign} INTERVAL {count} {unit}")),
+            });
+        }
+        let select: Vec<String> =
+            expressions.iter().map(|(_, sql)| format!("toString(toUInt32({sql}))")).collect();
+        let answer =
+            query(&server, &format!("SELECT arrayJoin([{}]) FORMAT TSVRaw", select.join(", "))).unwrap();
+        for ((zone, sql), expected) in expressions.iter().zip(answer.lines()) {
+            let operand = super::super::text::parse_operand(sql, &Limits::default()).unwrap();
+            let Operand::Time(time) = operand else { panic!("{sql}") };
+            let found = match Clock::new(NOW, zone).unwrap().eval(&time) {
+                Ok(Moment::Second(second, _)) => second.to_string(),
+                Ok(Moment::Day(day)) => day.to_string(),
+                Err(error) => error.to_string(),
+            };
+            if found != expected {
+                wrong.push(format!("{sql}: the server has {expected}, we have {found}\n"));
+            }
+        }
+    }
+    let count = wrong.len();
+    let wrong = wrong.concat();
+    assert!(wrong.is_empty(), "{count} of 4000\n{wrong}");
 }

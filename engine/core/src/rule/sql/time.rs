@@ -79,7 +79,7 @@ impl Renderer<'_> {
                 CompareOp::Less | CompareOp::LessEq => format!("{sql} <= {}", day_sql(day)),
                 CompareOp::Greater | CompareOp::GreaterEq => format!("{sql} > {}", day_sql(day)),
             }),
-            Placed::Instant(nanos) => Ok(match self.instant_beside(&value.ty, nanos) {
+            Placed::Instant(nanos) => Ok(match instant_beside(&value.ty, nanos) {
                 Ok(time) => format!("{sql} {op} {time}"),
                 Err(order) => beyond(value, op, order),
             }),
@@ -100,7 +100,7 @@ impl Renderer<'_> {
                 let fits = nanos % 10_i128.pow(9 - u32::from(scale)) == 0;
                 let in_type = scale > 0 || matches!(value.ty, ScalarType::DateTime64 { .. });
                 let held = in_type || (0..=Nanos::from(u32::MAX) * SECOND).contains(&nanos);
-                if fits && held { self.instant_beside(&value.ty, nanos).ok() } else { None }
+                if fits && held { instant_beside(&value.ty, nanos).ok() } else { None }
             }
         })
     }
@@ -126,17 +126,6 @@ impl Renderer<'_> {
         Ok(if self.clock.first_instant(day) == nanos { Placed::Day(day) } else { Placed::Within(day) })
     }
 
-    /// An instant in a form that compares with values of a type, or how all its values stand to it.
-    fn instant_beside(&self, ty: &ScalarType, nanos: Nanos) -> Result<String, Ordering> {
-        let scale = scale_of(ty);
-        let ticks = nanos.div_euclid(10_i128.pow(9 - u32::from(scale)));
-        if i64::try_from(ticks).is_err() {
-            // The server would fail to bring the two to one scale.
-            return Err(if nanos > 0 { Ordering::Less } else { Ordering::Greater });
-        }
-        Ok(instant_sql(nanos, scale))
-    }
-
     /// A column of times beside another: of days beside one of instants, the first instant of each day in the
     /// store's zone.
     pub(super) fn time_beside(&self, value: &Value, beside: &ScalarType) -> String {
@@ -156,6 +145,17 @@ impl Renderer<'_> {
         }
         sql
     }
+}
+
+/// An instant in a form that compares with values of a type, or how all its values stand to it.
+fn instant_beside(ty: &ScalarType, nanos: Nanos) -> Result<String, Ordering> {
+    let scale = scale_of(ty);
+    let ticks = nanos.div_euclid(10_i128.pow(9 - u32::from(scale)));
+    if i64::try_from(ticks).is_err() {
+        // The server would fail to bring the two to one scale.
+        return Err(if nanos > 0 { Ordering::Less } else { Ordering::Greater });
+    }
+    Ok(instant_sql(nanos, scale))
 }
 
 /// A time among days or instants.

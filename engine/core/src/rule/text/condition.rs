@@ -5,6 +5,7 @@ use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Value};
 use super::super::ast::{CompareOp, Literal, Operand, Rule, TextTest};
 use super::super::error::RuleError;
 use super::Reader;
+use super::operand::number_name;
 
 impl Reader<'_> {
     /// The condition that an expression is.
@@ -44,7 +45,7 @@ impl Reader<'_> {
             | Expr::ILike { escape_char: Some(_), ref expr, .. } => Err(self
                 .error(expr, "ESCAPE is not part of the rule language")
                 .hint("the escape is always `\\`")),
-            Expr::Identifier(ref ident) => match self.number_name(ident) {
+            Expr::Identifier(ref ident) => match number_name(ident) {
                 Some(_) => Err(self.not_a_condition(&expr, "a number")),
                 None => Ok(Rule::Column(self.name(ident)?)),
             },

@@ -43,7 +43,7 @@ impl Rule {
 
 /// Reads a single value, such as `now() - INTERVAL 7 DAY` or `holdings['USDT']`.
 pub(super) fn parse_operand(text: &str, limits: &Limits) -> Result<Operand, RuleError> {
-    read(text, limits, |reader, expr| reader.operand(expr))
+    read(text, limits, |reader, expr| reader.operand_of(&expr))
 }
 
 /// Tokenises, bounds, parses, and hands the parsed tree to `convert`.
@@ -57,8 +57,8 @@ fn read<T>(
     let tokens = tokens::tokenize(text).map_err(|error| reader.place_tokenizer_error(&error))?;
     let joins = tokens::scan(&reader, &tokens)?;
     // The parser's tree of `a AND b AND ...` leans left as deep as it is long, and even dropping it recurses.
-    let stack_bytes = (4 << 20) + joins * (2 << 10);
-    stacker::grow(stack_bytes, || {
+    let stack_bytes = (1 << 20) + joins * (2 << 10);
+    stacker::maybe_grow(stack_bytes, stack_bytes + (1 << 20), || {
         let mut parser = Parser::new(&ClickHouseDialect {})
             .with_recursion_limit(limits.depth.saturating_mul(8).saturating_add(64))
             .with_tokens_with_locations(tokens);

@@ -11,14 +11,10 @@ use super::{Reader, hints};
 
 impl Reader<'_> {
     /// The value that an expression is.
-    pub(super) fn operand(&self, expr: Expr) -> Result<Operand, RuleError> {
-        self.operand_of(&expr)
-    }
-
     pub(super) fn operand_of(&self, expr: &Expr) -> Result<Operand, RuleError> {
         match expr {
             Expr::Nested(inner) => self.operand_of(inner),
-            Expr::Identifier(ident) => match self.number_name(ident) {
+            Expr::Identifier(ident) => match number_name(ident) {
                 Some(number) => Ok(Operand::Literal(Literal::Number(number))),
                 None => Ok(Operand::Column(self.name(ident)?)),
             },
@@ -79,7 +75,7 @@ impl Reader<'_> {
             Expr::Nested(inner) => self.number(inner, negative),
             Expr::UnaryOp { op: UnaryOperator::Minus, expr } => self.number(expr, !negative),
             Expr::UnaryOp { op: UnaryOperator::Plus, expr } => self.number(expr, negative),
-            Expr::Identifier(ident) => match self.number_name(ident) {
+            Expr::Identifier(ident) => match number_name(ident) {
                 Some(Number::Float(float)) => {
                     Ok(Number::float(if negative { -float.get() } else { float.get() }))
                 }
@@ -94,18 +90,6 @@ impl Reader<'_> {
                     .ok_or_else(|| self.error(expr, format!("the number 0x{digits} is not readable")))
             }
             other => Err(self.unsupported(other)),
-        }
-    }
-
-    /// The floats that are written as words.
-    pub(super) fn number_name(&self, ident: &Ident) -> Option<Number> {
-        if ident.quote_style.is_some() {
-            return None;
-        }
-        match ident.value.to_ascii_lowercase().as_str() {
-            "inf" | "infinity" => Some(Number::float(f64::INFINITY)),
-            "nan" => Some(Number::float(f64::NAN)),
-            _ => None,
         }
     }
 
@@ -158,6 +142,18 @@ fn example(test: &str) -> &'static str {
         "mapContains" => "mapContains(holdings, 'PEPE')",
         "has" | "hasAny" | "hasAll" => "has(active_chains, 'ethereum')",
         _ => hints::CONDITIONS[0],
+    }
+}
+
+/// The floats that are written as words.
+pub(super) fn number_name(ident: &Ident) -> Option<Number> {
+    if ident.quote_style.is_some() {
+        return None;
+    }
+    match ident.value.to_ascii_lowercase().as_str() {
+        "inf" | "infinity" => Some(Number::float(f64::INFINITY)),
+        "nan" => Some(Number::float(f64::NAN)),
+        _ => None,
     }
 }
 

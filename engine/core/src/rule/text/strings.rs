@@ -1,5 +1,7 @@
 //! Quoted things: what the escapes of string literals and quoted names stand for, in both directions.
 
+use std::fmt::Write as _;
+
 use sqlparser::keywords::{ALL_KEYWORDS, ALL_KEYWORDS_INDEX, Keyword};
 
 use super::super::error::RuleError;
@@ -82,8 +84,7 @@ fn escape(text: &str, quote: char) -> String {
             '\t' => out.push_str("\\t"),
             '\0' => out.push_str("\\0"),
             c if c.is_ascii_control() => {
-                out.push_str("\\x");
-                out.push_str(&format!("{:02X}", c as u32));
+                let _ = write!(out, "\\x{:02X}", c as u32);
             }
             c => out.push(c),
         }

@@ -313,13 +313,14 @@ const ERRORS: &[(&str, &str)] = &[
 
 #[test]
 fn errors_name_the_construct_the_place_and_the_way_out() {
-    let mut wrong = String::new();
+    let mut wrong = Vec::new();
     for (text, expected) in ERRORS {
         let found = parse(text).map_or_else(|error| error.to_string(), |rule| format!("read as {rule}"));
         if found != *expected {
-            wrong += &format!("{text}\n  expected {expected}\n  found    {found}\n");
+            wrong.push(format!("{text}\n  expected {expected}\n  found    {found}\n"));
         }
     }
+    let wrong = wrong.concat();
     assert!(wrong.is_empty(), "\n{wrong}");
 }
 

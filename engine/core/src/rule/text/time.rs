@@ -78,7 +78,7 @@ impl Reader<'_> {
             }
             Expr::BinaryOp { left, op: op @ (BinaryOperator::Plus | BinaryOperator::Minus), right } => {
                 let minus = *op == BinaryOperator::Minus;
-                if !minus && self.is_interval(left) {
+                if !minus && is_interval(left) {
                     let base = self.time(right)?;
                     return self.shift(base, left, minus);
                 }
@@ -105,17 +105,6 @@ impl Reader<'_> {
                     .map_err(|error| error.hint(hints::ARITHMETIC))
             }
             other => Err(self.error(other, "only a time can be shifted").hint(hints::ARITHMETIC)),
-        }
-    }
-
-    fn is_interval(&self, expr: &Expr) -> bool {
-        match expr {
-            Expr::Nested(inner) => self.is_interval(inner),
-            Expr::Interval(_) => true,
-            Expr::Function(function) => {
-                function.name.0.first().is_some_and(|name| name.to_string().starts_with("toInterval"))
-            }
-            _ => false,
         }
     }
 
@@ -208,6 +197,17 @@ impl Reader<'_> {
                     .hint(hint))
             }
         }
+    }
+}
+
+fn is_interval(expr: &Expr) -> bool {
+    match expr {
+        Expr::Nested(inner) => is_interval(inner),
+        Expr::Interval(_) => true,
+        Expr::Function(function) => {
+            function.name.0.first().is_some_and(|name| name.to_string().starts_with("toInterval"))
+        }
+        _ => false,
     }
 }
 

@@ -84,7 +84,7 @@ pub(super) fn scan(reader: &Reader<'_>, tokens: &[TokenWithSpan]) -> Result<usiz
         if let Some(closed) = closed {
             match closed.kind {
                 Kind::List => {
-                    limits.check_list(closed.commas + 1).map_err(|e| reader.place(e, closed.span))?
+                    limits.check_list(closed.commas + 1).map_err(|e| reader.place(e, closed.span))?;
                 }
                 // The first argument is the count.
                 Kind::Conditions => joins += closed.commas.saturating_sub(1),
@@ -156,8 +156,7 @@ fn kind_of_paren(previous: Option<&Token>) -> Kind {
     match previous {
         Some(Token::Word(word)) if word.quote_style.is_none() => match word.keyword {
             Keyword::IN => Kind::List,
-            Keyword::NOT | Keyword::BETWEEN => Kind::Group,
-            Keyword::AND | Keyword::OR => Kind::Group,
+            Keyword::NOT | Keyword::BETWEEN | Keyword::AND | Keyword::OR => Kind::Group,
             _ if word.value == "at_least" => Kind::Conditions,
             _ if word.value == "array" => Kind::List,
             _ => Kind::Call,
@@ -216,7 +215,7 @@ fn check_token(reader: &Reader<'_>, token: &Token, span: Span) -> Result<(), Rul
         | Token::LBracket
         | Token::RBracket
         | Token::Period => Ok(()),
-        Token::HexStringLiteral(_) if reader.starts_with_digit(span) => Ok(()),
+        Token::HexStringLiteral(digits) if is_number(digits, span) => Ok(()),
         Token::Whitespace(_) => refused("a comment".to_owned(), Some("leave it out")),
         Token::SemiColon => refused("`;`".to_owned(), Some("a rule is one condition, without an end mark")),
         Token::DoubleColon => refused("a cast (`::`)".to_owned(), Some(hints::CAST)),
@@ -232,10 +231,8 @@ fn check_token(reader: &Reader<'_>, token: &Token, span: Span) -> Result<(), Rul
     }
 }
 
-impl Reader<'_> {
-    /// Tells `0x1F`, a number, from `x'1F'`, a byte string: the tokenizer does not.
-    fn starts_with_digit(&self, span: Span) -> bool {
-        let at = self.position(span.start).map_or(0, |position| position.offset as usize);
-        self.text.as_bytes().get(at).is_some_and(u8::is_ascii_digit)
-    }
+/// Tells `0x1F`, a number, from `x'1F'`, a byte string, by its length: the tokenizer does not.
+fn is_number(digits: &str, span: Span) -> bool {
+    let length = span.end.column.saturating_sub(span.start.column) as usize;
+    span.start.line == span.end.line && length == digits.chars().count() + "0x".len()
 }
