@@ -13,6 +13,7 @@
 mod document;
 mod operators;
 mod read;
+mod values;
 mod write;
 
 use serde_json::Value as Json;

@@ -9,7 +9,7 @@ use super::super::text::{check_pattern, hundredths, parse_operand};
 use super::document::at;
 use super::operators::{OPERATORS, Operator, escape_like};
 use super::step;
-use crate::rule::bind::operand::Class;
+use super::values::{Source, Values, kind};
 use crate::schema::{ColumnType, ScalarType, Schema};
 
 /// Keys that the builder adds for itself.
@@ -25,14 +25,6 @@ pub(super) struct Tree<'a> {
 
 type Object = Map<String, Json>;
 type Result<T> = std::result::Result<T, RuleError>;
-
-/// Where the value of a condition comes from.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Source {
-    Value,
-    Field,
-    Expression,
-}
 
 impl Tree<'_> {
     pub(super) fn rule(&self, document: &Json) -> Result<Rule> {
@@ -248,7 +240,7 @@ impl Tree<'_> {
     }
 
     /// What a field names: a column by its bare name, or a value as in text.
-    fn field(&self, field: &str) -> Result<Operand> {
+    pub(super) fn field(&self, field: &str) -> Result<Operand> {
         if field == self.schema.user_id || self.schema.column(field).is_some() {
             return Ok(Operand::Column(field.to_owned()));
         }
@@ -289,121 +281,6 @@ impl Tree<'_> {
             ColumnType::Scalar(ty) | ColumnType::Array(ty) | ColumnType::Map(ty) => ty.clone(),
         })
     }
-}
-
-/// The value of a condition.
-struct Values<'a> {
-    tree: &'a Tree<'a>,
-    source: Source,
-    /// Type of what it is compared with.
-    ty: Option<ScalarType>,
-    value: &'a Json,
-    pointer: &'a str,
-}
-
-impl Values<'_> {
-    fn one(&self) -> Result<Operand> {
-        self.operand(self.value)
-    }
-
-    /// A list: an array, or a text with commas as the builder's inputs give it.
-    fn many(&self) -> Result<Vec<Operand>> {
-        match self.value {
-            Json::Array(items) => {
-                self.tree.limits.check_list(items.len())?;
-                let operand = |(index, item)| {
-                    self.operand(item).map_err(|error| error.at(Place::Json(step(self.pointer, index))))
-                };
-                items.iter().enumerate().map(operand).collect()
-            }
-            Json::String(text) if self.source != Source::Expression => {
-                let items: Vec<Json> = text.split(',').map(|item| item.trim().into()).collect();
-                self.tree.limits.check_list(items.len())?;
-                items.iter().map(|item| self.operand(item)).collect()
-            }
-            other => Err(RuleError::new(format!("{} stands where a list is expected", kind(other)))),
-        }
-    }
-
-    fn text(&self) -> Result<String> {
-        match self.value {
-            Json::String(text) if self.source == Source::Value => Ok(text.clone()),
-            other => Err(RuleError::new(format!("{} stands where a text is expected", kind(other)))),
-        }
-    }
-
-    fn operand(&self, value: &Json) -> Result<Operand> {
-        match (self.source, value) {
-            (Source::Field, Json::String(field)) => {
-                self.tree.field(field).map_err(|error| at(self.pointer, error))
-            }
-            (Source::Expression, Json::String(text)) => {
-                parse_operand(text, self.tree.limits).map_err(|error| at(self.pointer, error))
-            }
-            (Source::Field | Source::Expression, other) => {
-                Err(RuleError::new(format!("{} stands where a text is expected", kind(other))))
-            }
-            (Source::Value, value) => self.constant(value),
-        }
-    }
-
-    fn constant(&self, value: &Json) -> Result<Operand> {
-        Ok(Operand::Literal(match value {
-            Json::Null => Literal::Null,
-            Json::Bool(value) => Literal::Bool(*value),
-            Json::Number(number) => Literal::Number(match (number.as_i64(), number.as_u64()) {
-                (Some(value), _) => Number::Int(value.into()),
-                (None, Some(value)) => Number::Int(value.into()),
-                (None, None) => Number::float(number.as_f64().unwrap_or(f64::NAN)),
-            }),
-            Json::String(text) => return self.text_constant(text),
-            other => {
-                return Err(RuleError::new(format!(
-                    "{} stands where a single value is expected",
-                    kind(other)
-                )));
-            }
-        }))
-    }
-
-    /// A text, or what the builder's inputs mean by it: they give numbers and flags as texts too.
-    fn text_constant(&self, text: &str) -> Result<Operand> {
-        if looks_like_time(text) {
-            return parse_operand(text, self.tree.limits).map_err(|error| at(self.pointer, error));
-        }
-        let as_text = Operand::Literal(Literal::Text(text.to_owned()));
-        let Some(ty) = &self.ty else { return Ok(as_text) };
-        if Class::of(ty) != Class::Number {
-            return Ok(as_text);
-        }
-        match (ty, text.trim()) {
-            (_, "") => Err(RuleError::new("the value is empty").hint("enter a number")),
-            (ScalarType::Bool, "true") => Ok(Operand::Literal(Literal::Bool(true))),
-            (ScalarType::Bool, "false") => Ok(Operand::Literal(Literal::Bool(false))),
-            // Binding says what is wrong with any other text here.
-            (_, trimmed) => {
-                Ok(number(trimmed).map_or(as_text, |number| Operand::Literal(Literal::Number(number))))
-            }
-        }
-    }
-}
-
-/// The number that a text is, in digits.
-fn number(text: &str) -> Option<Number> {
-    if let Ok(integer) = text.parse() {
-        return Some(Number::Int(integer));
-    }
-    let float = text.parse::<f64>().ok().filter(|float| float.is_finite());
-    float.map(Number::float)
-}
-
-/// Whether a text value is a time expression rather than a text.
-pub(super) fn looks_like_time(text: &str) -> bool {
-    let starts = ["now(", "today(", "yesterday(", "toDate(", "toDateTime("];
-    let lower =
-        |prefix: &str| text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-    starts.iter().any(|prefix| lower(prefix))
-        && matches!(parse_operand(text, &Limits::default()), Ok(Operand::Time(_)))
 }
 
 fn label(operator: Operator, value: &Json) -> Result<Rule> {
@@ -500,17 +377,6 @@ fn check_keys(object: &Object, known: &[&str], what: &str) -> Result<()> {
 fn wrong(key: &str, expected: &str, found: &Json, pointer: &str) -> RuleError {
     RuleError::new(format!("\"{key}\" must be {expected}, not {}", kind(found)))
         .at(Place::Json(step(pointer, key)))
-}
-
-fn kind(json: &Json) -> &'static str {
-    match json {
-        Json::Null => "null",
-        Json::Bool(_) => "true or false",
-        Json::Number(_) => "a number",
-        Json::String(_) => "a text",
-        Json::Array(_) => "an array",
-        Json::Object(_) => "an object",
-    }
 }
 
 /// A hint with the closest of the known words, quoted as JSON has them.

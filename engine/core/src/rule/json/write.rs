@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::super::ast::{CompareOp, HasTest, Literal, Number, Operand, Rule, TextTest, TimeExpr};
 use super::super::print::Percent;
 use super::operators::{Operator, name_of, unescape_like};
-use super::read::looks_like_time;
+use super::values::looks_like_time;
 
 /// A whole document: always a group, as the builder expects.
 pub(super) fn document(rule: &Rule) -> Json {

@@ -5,6 +5,8 @@
 //! form that compares exactly, elements of lists only if they can be equal at all.
 
 mod array;
+#[cfg(test)]
+mod cases;
 mod compare;
 mod list;
 mod number;

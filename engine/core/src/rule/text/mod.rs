@@ -41,6 +41,23 @@ impl Rule {
     }
 }
 
+impl RuleError {
+    /// Adds the place of what the message names in backticks, if it has none and `text` says it: errors about
+    /// columns, types and labels arise when a rule is bound, far from its text.
+    pub fn located_in(self, text: &str) -> Self {
+        let named = self.message.split('`').nth(1).and_then(|named| named.split(['[', '(']).next());
+        let (None, Some(named), Ok(tokens)) = (&self.place, named, tokens::tokenize(text)) else {
+            return self;
+        };
+        let span = tokens.iter().find(|token| tokens::says(&token.token, named)).map(|token| token.span);
+        let reader = Reader { text, limits: &Limits::default() };
+        match span {
+            Some(span) => reader.place(self, span),
+            None => self,
+        }
+    }
+}
+
 /// Reads a single value, such as `now() - INTERVAL 7 DAY` or `holdings['USDT']`.
 pub(super) fn parse_operand(text: &str, limits: &Limits) -> Result<Operand, RuleError> {
     read(text, limits, |reader, expr| reader.operand_of(&expr))

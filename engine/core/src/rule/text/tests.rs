@@ -330,6 +330,18 @@ fn positions_count_characters_and_offsets_count_bytes() {
     assert_eq!((position.line, position.column, position.offset), (2, 6, 17));
 }
 
+#[test]
+fn later_errors_find_their_place_in_the_text() {
+    let text = "a = 1 AND\n`odd name` = 2 AND label('vip') AND m['k'] > 1";
+    let at =
+        |message: &str| RuleError::new(message).located_in(text).position().map(|at| (at.line, at.column));
+    assert_eq!(at("unknown column `odd name`"), Some((2, 1)));
+    assert_eq!(at("unknown label `vip`"), Some((2, 26)));
+    assert_eq!(at("`m['k']` is Float64"), Some((2, 37)));
+    assert_eq!(at("unknown column `b`"), None);
+    assert_eq!(at("nothing named"), None);
+}
+
 /// Runs on a thread with the stack that test and worker threads have, and in time.
 fn on_a_small_stack(name: &str, check: impl FnOnce() + Send) {
     let started = Instant::now();

@@ -6,6 +6,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan, Tokenizer, TokenizerError, Whitespace};
 
 use super::super::error::{Place, RuleError};
+use super::strings::unescape;
 use super::{Reader, hints};
 
 /// Words in one condition, not counting what is inside its brackets. The parser's tree of a chain of
@@ -235,4 +236,16 @@ fn check_token(reader: &Reader<'_>, token: &Token, span: Span) -> Result<(), Rul
 fn is_number(digits: &str, span: Span) -> bool {
     let length = span.end.column.saturating_sub(span.start.column) as usize;
     span.start.line == span.end.line && length == digits.chars().count() + "0x".len()
+}
+
+/// Whether a token is this name or text.
+pub(super) fn says(token: &Token, named: &str) -> bool {
+    match token {
+        Token::Word(word) => match word.quote_style {
+            Some(quote) => unescape(&word.value, quote).is_ok_and(|name| name == named),
+            None => word.value == named,
+        },
+        Token::SingleQuotedString(raw) => unescape(raw, '\'').is_ok_and(|text| text == named),
+        _ => false,
+    }
 }
