@@ -7,6 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use muster_engine::format::manifest::Manifest;
 use muster_engine::snapshot::{OpenOptions, Snapshot, Trust};
 use muster_engine::storage::Bytes;
+use xxhash_rust::xxh3::xxh3_64;
 
 const DATA: &[u8] = include_bytes!("../seeds/sample/data.bin");
 
@@ -20,7 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
         manifest.data.bytes = DATA.len() as u64;
         let data = Bytes::from_slice(DATA);
         if let Ok(snapshot) = Snapshot::from_parts(manifest, data, OpenOptions { trust: Trust::Verified }) {
-            questions::ask(snapshot);
+            questions::ask(snapshot, xxh3_64(bytes) as usize);
         }
     }
 });

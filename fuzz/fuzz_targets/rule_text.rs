@@ -9,6 +9,6 @@ use muster_engine::rule::limits::Limits;
 
 fuzz_target!(|text: &str| {
     if let Ok(rule) = Rule::parse(text, &Limits::default()) {
-        forms::check(&rule);
+        forms::check(&rule, &forms::schema());
     }
 });

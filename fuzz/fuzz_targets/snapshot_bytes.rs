@@ -19,6 +19,6 @@ fuzz_target!(|bytes: &[u8]| {
     manifest.data.checksums_xxh3 = format!("{:016x}", xxh3_64(&data[manifest.data.checksums_at as usize..]));
     let data = Bytes::from_slice(&data);
     if let Ok(snapshot) = Snapshot::from_parts(manifest, data, OpenOptions { trust: Trust::Verified }) {
-        questions::ask(snapshot);
+        questions::ask(snapshot, xxh3_64(bytes) as usize);
     }
 });

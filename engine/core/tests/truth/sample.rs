@@ -85,7 +85,7 @@ pub fn every_type() -> Table {
     let nanos = |row| Cell::DateTime64((row - 150) * 1_000_000_007);
     scalar(t, "ns", ScalarType::DateTime64 { scale: 9, zone: None }, nanos);
     let words = ["", "US", "CN", "us", "Größe", "it's", "50%", "a_b"];
-    let word = move |row: i64| Cell::text(words[row as usize * row as usize % 8]);
+    let word = move |row: i64| Cell::text(words[(row as usize * 3 + row as usize / 8) % 8]);
     scalar(t, "country", ScalarType::String, now_and_then(6, word));
     let wallet = |row: i64| Cell::text(&format!("0x{:06x}", row * 40_503 % 300_000));
     scalar(t, "wallet", ScalarType::String, wallet);
