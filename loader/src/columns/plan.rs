@@ -125,7 +125,6 @@ fn map_type(key: &DataType, value: &DataType) -> Result<ColumnType, String> {
 }
 
 fn scalar_type(source: &DataType) -> Result<ScalarType, String> {
-    let zone = |zone: &Option<std::sync::Arc<str>>| zone.as_ref().map(ToString::to_string);
     Ok(match source {
         DataType::Boolean => ScalarType::Bool,
         DataType::Int8 => ScalarType::Int { bits: 8 },
@@ -150,14 +149,16 @@ fn scalar_type(source: &DataType) -> Result<ScalarType, String> {
             ScalarType::Decimal { precision: (*precision).min(38), scale }
         }
         DataType::Date32 | DataType::Date64 => ScalarType::Date,
-        DataType::Timestamp(unit, at) => {
+        DataType::Timestamp(unit, _) => {
             let scale = match unit {
                 TimeUnit::Second => 0,
                 TimeUnit::Millisecond => 3,
                 TimeUnit::Microsecond => 6,
                 TimeUnit::Nanosecond => 9,
             };
-            ScalarType::DateTime64 { scale, zone: zone(at) }
+            // As ClickHouse has it, whatever zone the file names for display: text compared with such a column is read
+            // in UTC. That is right for times without a zone too, which are stored as if they were in UTC.
+            ScalarType::DateTime64 { scale, zone: Some("UTC".to_owned()) }
         }
         DataType::Utf8
         | DataType::LargeUtf8

@@ -9,14 +9,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::{Field, Schema, SchemaRef};
+use arrow_schema::{Field, Metadata, Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
+use parquet::basic::LogicalType;
 
 use super::read_ahead::{Sink, read_ahead};
 use super::{Batches, Source};
+use crate::columns::TYPE_KEY;
 use crate::error::{LoadError, Result};
 
 /// Rows delivered together.
@@ -156,6 +158,22 @@ fn open_file(path: PathBuf) -> Result<PartFile> {
 fn common_schema(files: &[PartFile]) -> Result<SchemaRef> {
     let first = files[0].metadata.schema();
     let mut fields: Vec<Field> = first.fields().iter().map(|field| field.as_ref().clone()).collect();
+    // Arrow has no type for these, Parquet has; what the writer said of the field itself comes first.
+    for (field, parquet) in
+        fields.iter_mut().zip(files[0].metadata.parquet_schema().root_schema().get_fields())
+    {
+        let uuid = parquet.get_basic_info().logical_type_ref() == Some(&LogicalType::Uuid);
+        if uuid && field.metadata().get(TYPE_KEY).is_none() {
+            field.set_metadata(
+                field
+                    .metadata()
+                    .clone()
+                    .into_iter()
+                    .chain([(TYPE_KEY.into(), "UUID".into())])
+                    .collect::<Metadata>(),
+            );
+        }
+    }
     for part in &files[1..] {
         let schema = part.metadata.schema();
         let mismatch = |what: String| {

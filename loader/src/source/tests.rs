@@ -135,3 +135,37 @@ fn an_empty_table_has_no_rows_and_a_schema() {
     assert_eq!((source.rows(), source.schema().fields().len()), (Some(0), 2));
     assert_eq!(source.batches(&[0, 1]).unwrap().map(|batch| batch.unwrap().num_rows()).sum::<usize>(), 0);
 }
+
+#[test]
+fn a_uuid_is_known_by_its_parquet_type() {
+    use ::parquet::data_type::{ByteArray, FixedLenByteArray, FixedLenByteArrayType};
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("uuid.parquet");
+    let schema =
+        "message m { required fixed_len_byte_array(16) u (UUID); required fixed_len_byte_array(16) s; }";
+    let schema = std::sync::Arc::new(::parquet::schema::parser::parse_message_type(schema).unwrap());
+    let file = fs::File::create(&path).unwrap();
+    let mut writer =
+        ::parquet::file::writer::SerializedFileWriter::new(file, schema, std::sync::Arc::default()).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    while let Some(mut column) = group.next_column().unwrap() {
+        let value = FixedLenByteArray::from(ByteArray::from(vec![7; 16]));
+        column.typed::<FixedLenByteArrayType>().write_batch(&[value], None, None).unwrap();
+        column.close().unwrap();
+    }
+    group.close().unwrap();
+    writer.close().unwrap();
+    let schema = ParquetSource::open(path.to_str().unwrap()).unwrap().schema();
+    let types: Vec<String> = schema
+        .fields()
+        .iter()
+        .map(|field| {
+            crate::columns::plan(field, &crate::columns::ColumnOptions::default())
+                .unwrap()
+                .unwrap()
+                .ty
+                .to_string()
+        })
+        .collect();
+    assert_eq!(types, ["UUID", "String"]);
+}

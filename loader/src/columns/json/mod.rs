@@ -5,7 +5,8 @@
 //! - text that is not JSON, or is another kind of value, is NULL (and counted);
 //! - under a key: a number, `true` as 1, `false` as 0, a string that reads as a float; anything else is as if the key were
 //!   absent (and counted); of duplicate keys the first counts, even where its value is none of these;
-//! - in an array: strings; any other element counts towards the length and matches nothing.
+//! - in an array: strings, and integers that 64 bits can't hold as the text of their digits; any other element counts
+//!   towards the length and matches nothing.
 
 mod scan;
 #[cfg(test)]
@@ -161,12 +162,11 @@ impl Builder {
             return Err(Malformed);
         }
         scanner.members(0, self, |scanner, depth, builder| {
-            let string = scanner.next_token() == b'"';
-            if string {
-                scanner.string(&mut builder.bytes)?;
-            } else {
-                scanner.skip(depth, &mut builder.scratch)?;
-            }
+            let string = match scanner.next_token() {
+                b'"' => scanner.string(&mut builder.bytes).map(|()| true)?,
+                b'-' | b'0'..=b'9' => scanner.huge_integer(&mut builder.bytes)?,
+                _ => scanner.skip(depth, &mut builder.scratch).map(|()| false)?,
+            };
             builder.ends.push(builder.bytes.len() as u32);
             builder.strings.push(string);
             Ok(())

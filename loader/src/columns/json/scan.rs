@@ -189,6 +189,24 @@ impl<'a> Scanner<'a> {
         if integer || value.is_finite() { Ok(value) } else { Err(Malformed) }
     }
 
+    /// Reads the number that starts here; if it is an integer that 64 bits can't hold, its digits are appended too. The
+    /// warehouse keeps such a number as the text of its digits.
+    pub(super) fn huge_integer(&mut self, out: &mut Vec<u8>) -> Scanned<bool> {
+        let start = self.at;
+        self.number()?;
+        let text = &self.text[start..self.at];
+        let digits = text.strip_prefix(b"-").unwrap_or(text);
+        if digits.len() < 19 || !digits.iter().all(u8::is_ascii_digit) {
+            return Ok(false);
+        }
+        let value = std::str::from_utf8(text).ok().and_then(|text| text.parse::<i128>().ok());
+        let huge = value.is_none_or(|value| value < i128::from(i64::MIN) || value > i128::from(u64::MAX));
+        if huge {
+            out.extend_from_slice(text);
+        }
+        Ok(huge)
+    }
+
     /// Checks any value and skips it; `depth` containers with content are open around it.
     pub(super) fn skip(&mut self, depth: usize, scratch: &mut Vec<u8>) -> Scanned<()> {
         match self.next_token() {

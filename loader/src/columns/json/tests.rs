@@ -102,6 +102,9 @@ fn arrays_hold_what_the_warehouse_sees() {
     assert_eq!(array(br#" ["a", "b" ,"a"] "#), Some(vec![some("a"), some("b"), some("a")]));
     assert_eq!(array(br#"["",1,true,null,[],["x"],{"y":"z"},"e"]"#).unwrap().len(), 8);
     assert_eq!(array(br#"["a",1,null,"b"]"#), Some(vec![some("a"), None, None, some("b")]));
+    let huge = br"[18446744073709551615,18446744073709551616,-9223372036854775808,-9223372036854775809,1e30]";
+    let digits = vec![None, some("18446744073709551616"), None, some("-9223372036854775809"), None];
+    assert_eq!(array(huge), Some(digits));
     assert_eq!(array(b"[\"a\x7f\"]"), Some(vec![some("a\x7f")]));
     assert_eq!(array(br#"["0x\u00e9"]"#), Some(vec![some("0xé")]));
 }

@@ -202,9 +202,9 @@ fn dates_and_times() {
         ("DateTime64(3, 'UTC')", vec![key::int(-5), key::int(1_700_000_000_123)])
     );
     let cases: [(ArrayRef, &str); 3] = [
-        (Arc::new(TimestampSecondArray::from(vec![7])), "DateTime64(0)"),
-        (Arc::new(TimestampMicrosecondArray::from(vec![7])), "DateTime64(6)"),
-        (Arc::new(TimestampNanosecondArray::from(vec![7])), "DateTime64(9)"),
+        (Arc::new(TimestampSecondArray::from(vec![7])), "DateTime64(0, 'UTC')"),
+        (Arc::new(TimestampMicrosecondArray::from(vec![7])), "DateTime64(6, 'UTC')"),
+        (Arc::new(TimestampNanosecondArray::from(vec![7])), "DateTime64(9, 'UTC')"),
     ];
     for (array, want) in cases {
         let (ty, data) = load(array);
