@@ -8,7 +8,8 @@ use muster_engine::rule::ast::Rule;
 use muster_engine::rule::limits::Limits;
 
 fuzz_target!(|text: &str| {
-    if let Ok(rule) = Rule::from_json(text, &forms::schema(), &Limits::default()) {
-        forms::check(&rule);
+    let schema = forms::schema();
+    if let Ok(rule) = Rule::from_json(text, &schema, &Limits::default()) {
+        forms::check(&rule, &schema);
     }
 });

@@ -241,7 +241,7 @@ fn a_rule_of_a_megabyte_is_answered_or_refused_quickly() {
     match Rule::parse(&rule, &Limits::default()) {
         Ok(_) => assert_eq!(count(&built, &rule), 1000),
         Err(error) => {
-            assert!(error.to_string().contains("10000") || error.to_string().contains("10,000"), "{error}")
+            assert!(error.to_string().contains("10000") || error.to_string().contains("10,000"), "{error}");
         }
     }
     let long = format!("n = 1 OR {} n = 2", " ".repeat(1 << 20));

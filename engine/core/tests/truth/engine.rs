@@ -83,6 +83,7 @@ impl Query {
     }
 
     /// The outcome of the whole rule for a user, `None` for one that is unknown.
+    #[allow(clippy::option_option)] // two questions: is there such a user, and what is the outcome
     pub fn verdict(&self, user_id: u64) -> Result<Option<Option<bool>>, String> {
         let verdict = self.0.check(user_id).map_err(|error| error.to_string())?;
         Ok(verdict.map(|verdict| match verdict.outcome {

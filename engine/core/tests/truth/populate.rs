@@ -167,7 +167,11 @@ fn name_enum(physical: &str, cells: &[Cell]) -> String {
     fn collect<'a>(cell: &'a Cell, into: &mut Vec<&'a [u8]>) {
         match cell {
             Cell::Text(name) if !into.contains(&&name[..]) => into.push(name),
-            Cell::Array(elements) => elements.iter().for_each(|element| collect(element, into)),
+            Cell::Array(elements) => {
+                for element in elements {
+                    collect(element, into);
+                }
+            }
             _ => {}
         }
     }

@@ -12,7 +12,6 @@ pub fn runs(rule: &Rule, table: &Table) -> bool {
     match rule {
         Rule::And(rules) | Rule::Or(rules) => rules.iter().all(|rule| runs(rule, table)),
         Rule::Not(rule) => runs(rule, table),
-        Rule::Const(_) | Rule::Column(_) => true,
         // Enums of different types compare by their numbers there.
         Rule::Compare { left: Operand::Column(name), right: Operand::Column(_), .. }
             if scalar(name, table) == Some(&ScalarType::Enum) =>
@@ -34,7 +33,7 @@ pub fn runs(rule: &Rule, table: &Table) -> bool {
         },
         // A search for a text between two `%` ignores case in ways of its own.
         Rule::Text { test: TextTest::ILike, pattern, .. } => pattern.is_ascii() && !pattern.starts_with('%'),
-        Rule::Text { .. } => true,
+        Rule::Const(_) | Rule::Column(_) | Rule::Text { .. } => true,
         Rule::Has { column, test, values } => {
             // `hasAny` and `hasAll` take a NULL element for the empty value.
             let empty = |value: &Literal| match value {
