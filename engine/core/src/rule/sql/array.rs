@@ -9,7 +9,7 @@ use crate::schema::{ColumnSchema, ColumnType, HeldAs, ScalarType};
 use super::Renderer;
 use super::compare::{Constant, address, mismatch, uuid};
 use super::number::members;
-use super::value::{Value, length};
+use super::value::{Value, json_text, json_type, length};
 
 impl Renderer<'_> {
     pub(super) fn has(&self, test: HasTest, name: &str, values: &[Literal]) -> Result<String, RuleError> {
@@ -83,7 +83,8 @@ impl Renderer<'_> {
         let (sql, key) = (quote_identifier(name), quote_text(key));
         Ok(match column.held_as {
             HeldAs::JsonMap => {
-                guarded(column, &format!("JSONExtract({sql}, {key}, 'Nullable(Float64)') IS NOT NULL"))
+                let json = json_text(column);
+                guarded(column, &format!("JSONExtract({json}, {key}, 'Nullable(Float64)') IS NOT NULL"))
             }
             // A key whose value is NULL has no number under it.
             _ => format!("(mapContains({sql}, {key}) AND {sql}[{key}] IS NOT NULL)"),
@@ -93,11 +94,9 @@ impl Renderer<'_> {
 
 /// NULL where the JSON is not of the right kind.
 fn guarded(column: &ColumnSchema, sql: &str) -> String {
-    let name = quote_identifier(&column.name);
-    match column.held_as {
-        HeldAs::JsonArray => format!("if(JSONType({name}) = 'Array', {sql}, NULL)"),
-        HeldAs::JsonMap => format!("if(JSONType({name}) = 'Object', {sql}, NULL)"),
-        HeldAs::Native | HeldAs::FixedString => sql.to_owned(),
+    match json_type(column.held_as) {
+        Some(kind) => format!("if(JSONType({}) = '{kind}', {sql}, NULL)", json_text(column)),
+        None => sql.to_owned(),
     }
 }
 
@@ -108,9 +107,10 @@ fn elements(column: &ColumnSchema, ty: &ScalarType, values: &[Literal]) -> Strin
         // Elements that are no strings become text; only few texts can be mistaken for one.
         (HeldAs::JsonArray, _) if values.iter().any(reads_as_json) => format!(
             "arrayMap(x -> if(startsWith(x, '\"'), JSONExtractString(x), NULL), \
-             JSONExtractArrayRaw(assumeNotNull({name})))"
+             JSONExtractArrayRaw({}))",
+            json_text(column)
         ),
-        (HeldAs::JsonArray, _) => format!("JSONExtract(assumeNotNull({name}), 'Array(String)')"),
+        (HeldAs::JsonArray, _) => format!("JSONExtract({}, 'Array(String)')", json_text(column)),
         // A name the type does not have is an error in the warehouse; padding is no part of a text.
         (_, ScalarType::Enum) | (HeldAs::FixedString, _) => format!("arrayMap(x -> toString(x), {name})"),
         _ => name,

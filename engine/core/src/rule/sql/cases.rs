@@ -48,7 +48,7 @@ pub(super) fn columns() -> Vec<(&'static str, &'static str, ColumnType, HeldAs)>
         ("at", "Array(DateTime)", Array(DateTime { zone: None }), native),
         ("m", "Map(String, Float64)", Map(Float { bits: 64 }), native),
         ("mn", "Map(String, Nullable(Int32))", Map(Int { bits: 32 }), native),
-        ("ja", "Nullable(String)", Array(String), HeldAs::JsonArray),
+        ("ja", "LowCardinality(Nullable(String))", Array(String), HeldAs::JsonArray),
         ("jm", "Nullable(String)", Map(Float { bits: 64 }), HeldAs::JsonMap),
     ]
 }

@@ -123,7 +123,7 @@ fn sql_is_as_documented() {
         ("s LIKE 'it''s\\n%'", "s LIKE 'it''s\\n%'"),
         ("at_least(2, b, nb, b)", "arraySum([ifNull(b, false), ifNull(nb, false), ifNull(b, false)]) >= 2"),
         ("m['k'] > 1", "if(mapContains(m, 'k'), m['k'], NULL) > 1"),
-        ("jm['it''s'] > 1", "JSONExtract(jm, 'it''s', 'Nullable(Float64)') > 1"),
+        ("jm['it''s'] > 1", "JSONExtract(ifNull(jm, ''), 'it''s', 'Nullable(Float64)') > 1"),
     ];
     for (text, expected) in cases {
         let rule = Rule::parse(text, options.limits).unwrap();

@@ -61,7 +61,9 @@ impl Renderer<'_> {
         let (column, ty) = self.map(name)?;
         let (sql, key_sql) = (quote_identifier(name), quote_text(key));
         let sql = match column.held_as {
-            HeldAs::JsonMap => format!("JSONExtract({sql}, {key_sql}, 'Nullable(Float64)')"),
+            HeldAs::JsonMap => {
+                format!("JSONExtract({}, {key_sql}, 'Nullable(Float64)')", json_text(column))
+            }
             // An absent key reads as zero in the warehouse.
             _ => format!("if(mapContains({sql}, {key_sql}), {sql}[{key_sql}], NULL)"),
         };
@@ -111,7 +113,7 @@ impl Renderer<'_> {
             return Ok(match json_type(column.held_as) {
                 Some(kind) => {
                     let op = if negated { "=" } else { "!=" };
-                    format!("ifNull(JSONType({sql}) {op} '{kind}', {})", !negated)
+                    format!("JSONType({}) {op} '{kind}'", json_text(column))
                 }
                 None => format!("{sql} IS {not}NULL"),
             });
@@ -132,11 +134,20 @@ pub(super) fn json_type(held_as: HeldAs) -> Option<&'static str> {
     }
 }
 
+/// The text of a JSON column: NULL is as good as no JSON at all, and the server's JSON functions don't take
+/// every kind of NULL.
+pub(super) fn json_text(column: &ColumnSchema) -> String {
+    format!("ifNull({}, '')", quote_identifier(&column.name))
+}
+
 /// The number of elements of an array column.
 pub(super) fn length(column: &ColumnSchema) -> String {
     let sql = quote_identifier(&column.name);
     match column.held_as {
-        HeldAs::JsonArray => format!("if(JSONType({sql}) = 'Array', JSONLength({sql}), NULL)"),
+        HeldAs::JsonArray => {
+            let json = json_text(column);
+            format!("if(JSONType({json}) = 'Array', JSONLength({json}), NULL)")
+        }
         _ => format!("length({sql})"),
     }
 }
