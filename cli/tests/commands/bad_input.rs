@@ -46,7 +46,8 @@ fn a_source_that_is_no_parquet() {
 
 #[test]
 fn a_source_of_an_unknown_kind() {
-    build(&folder("kind").join("store"), "oracle:everything").refuses(2, &["parquet:"]);
+    build(&folder("kind").join("store"), "oracle:everything").refuses(3, &["oracle:everything"]);
+    build(&folder("kind").join("store"), "clickhouse:http://127.0.0.1:1").refuses(2, &["parquet"]);
 }
 
 #[test]
