@@ -7,6 +7,7 @@ use std::path::Path;
 use muster_engine::error::Error;
 use muster_engine::rule::bind::QueryError;
 use muster_loader::LoadError;
+use muster_loader::agreement::CompareError;
 
 /// A command that did what it was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +82,16 @@ impl From<LoadError> for Failure {
         match error {
             LoadError::Config(message) => Self::Usage(message),
             other => Self::Store(other.to_string()),
+        }
+    }
+}
+
+/// Either side of a comparison.
+impl From<CompareError> for Failure {
+    fn from(error: CompareError) -> Self {
+        match error {
+            CompareError::Query(error) => Self::from(error),
+            CompareError::Load(error) => Self::from(error),
         }
     }
 }

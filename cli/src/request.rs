@@ -10,6 +10,7 @@ use muster_engine::execute::Audience;
 use muster_engine::rule::ast::{Operand, Rule};
 use muster_engine::rule::bind::Scope;
 use muster_engine::rule::limits::Limits;
+use muster_engine::schema::Schema;
 use muster_engine::snapshot::Snapshot;
 
 use crate::arguments::{StoreArgs, instant};
@@ -51,13 +52,13 @@ impl AskArgs {
     /// Opens a generation, or the one in service, and reads the labels.
     pub(crate) fn open_generation(&self, generation: Option<u64>) -> Result<Asking, Failure> {
         let limits = Limits::default();
+        let snapshot = self.store.snapshot(generation)?;
         let mut labels = HashMap::with_capacity(self.labels.len());
         for (name, text) in &self.labels {
-            let rule =
-                parse(text, &limits).map_err(|error| Failure::Rule(format!("label '{name}': {error}")))?;
+            let rule = parse(text, snapshot.schema(), &limits)
+                .map_err(|error| Failure::Rule(format!("label '{name}': {error}")))?;
             labels.insert(name.clone(), rule);
         }
-        let snapshot = self.store.snapshot(generation)?;
         let now = self.now.unwrap_or_else(|| snapshot.as_of());
         Ok(Asking { snapshot, now, labels, limits })
     }
@@ -66,7 +67,7 @@ impl AskArgs {
 impl Asking {
     /// Reads a rule, as text or as JSON.
     pub(crate) fn rule(&self, text: &str) -> Result<Rule, Failure> {
-        parse(text, &self.limits).map_err(Failure::Rule)
+        parse(text, self.snapshot.schema(), &self.limits).map_err(Failure::Rule)
     }
 
     /// A rule, read, bound to the snapshot and planned.
@@ -88,9 +89,9 @@ impl Asking {
 }
 
 /// Text, or the JSON tree when it starts like one.
-fn parse(text: &str, limits: &Limits) -> Result<Rule, String> {
+fn parse(text: &str, schema: &Schema, limits: &Limits) -> Result<Rule, String> {
     let rule = if text.trim_start().starts_with('{') {
-        Rule::parse(text, limits)
+        Rule::from_json(text, schema, limits)
     } else {
         Rule::parse(text, limits)
     };

@@ -3,6 +3,7 @@
 //! One way only: source -> record batches -> engine columns -> snapshot writer -> store. Nothing here answers
 //! questions, and the engine knows nothing of Arrow or Parquet.
 
+pub mod agreement;
 pub mod build;
 pub mod columns;
 pub mod config;

@@ -10,6 +10,7 @@ mod inspect;
 mod members;
 mod overlap;
 mod rollback;
+mod sql;
 mod stats;
 mod synth;
 mod verify;
@@ -31,6 +32,7 @@ pub(crate) enum Command {
     Breakdown(breakdown::Breakdown),
     Stats(stats::Stats),
     Overlap(overlap::Overlap),
+    Sql(sql::Sql),
     Inspect(inspect::Inspect),
     Verify(verify::Verify),
     Rollback(rollback::Rollback),
@@ -50,6 +52,7 @@ impl Command {
             Self::Breakdown(command) => command.run(),
             Self::Stats(command) => command.run(),
             Self::Overlap(command) => command.run(),
+            Self::Sql(command) => command.run(),
             Self::Inspect(command) => command.run(),
             Self::Verify(command) => command.run(),
             Self::Rollback(command) => command.run(),

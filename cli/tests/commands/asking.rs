@@ -53,11 +53,15 @@ fn explain_shows_the_plan() {
 
 #[test]
 fn a_breakdown_adds_up_to_the_audience() {
-    let report = ask("breakdown", &["--json", "has_poh", "--by", "country", "--top", "5"]).ends_with(0).json();
+    let report =
+        ask("breakdown", &["--json", "has_poh", "--by", "country", "--top", "5"]).ends_with(0).json();
     let rows = report["values"].as_array().unwrap();
     assert_eq!(rows.len(), 5, "{report}");
     let listed: u64 = rows.iter().map(|row| row["count"].as_u64().unwrap()).sum();
-    assert_eq!(listed + report["others"].as_u64().unwrap() + report["null"].as_u64().unwrap(), count("has_poh"));
+    assert_eq!(
+        listed + report["others"].as_u64().unwrap() + report["null"].as_u64().unwrap(),
+        count("has_poh")
+    );
     let top = rows[0]["value"].as_str().unwrap();
     assert_eq!(rows[0]["count"].as_u64().unwrap(), count(&format!("has_poh AND country = '{top}'")));
     assert!(ask("breakdown", &["has_poh", "--by", "country"]).ends_with(0).text().contains(top));
@@ -67,7 +71,11 @@ fn a_breakdown_adds_up_to_the_audience() {
 #[test]
 fn stats_of_a_column_over_an_audience() {
     let report = ask("stats", &["--json", "has_poh", "--column", "total_tx_count"]).ends_with(0).json();
-    assert_eq!(report["count"].as_u64().unwrap(), count("has_poh AND total_tx_count IS NOT NULL"), "{report}");
+    assert_eq!(
+        report["count"].as_u64().unwrap(),
+        count("has_poh AND total_tx_count IS NOT NULL"),
+        "{report}"
+    );
     let [min, mean, max] = ["min", "mean", "max"].map(|name| report[name].as_f64().unwrap());
     assert!(min <= mean && mean <= max, "{report}");
     let text = ask("stats", &["has_poh", "--column", "total_tx_count"]).ends_with(0);
@@ -81,7 +89,11 @@ fn overlap_counts_every_pair() {
     let report = ask("overlap", &[&["--json"][..], &rules].concat()).ends_with(0).json();
     for (row, a) in rules.iter().enumerate() {
         for (column, b) in rules.iter().enumerate() {
-            assert_eq!(report["counts"][row][column].as_u64().unwrap(), count(&format!("({a}) AND ({b})")), "{report}");
+            assert_eq!(
+                report["counts"][row][column].as_u64().unwrap(),
+                count(&format!("({a}) AND ({b})")),
+                "{report}"
+            );
         }
     }
     ask("overlap", &rules).ends_with(0);

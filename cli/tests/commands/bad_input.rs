@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{ask, build, folder, muster, source, store};
+use crate::support::{ask, build, folder, muster, source_files, store};
 
 fn count_in(store: &std::path::Path) -> crate::support::Run {
     muster(&["count", "--store", store.to_str().unwrap(), "has_poh"])
@@ -28,8 +28,7 @@ fn a_source_that_matches_no_file() {
 #[test]
 fn a_source_that_is_cut_in_half() {
     let folder = folder("half-source");
-    let whole = glob(source());
-    let bytes = fs::read(&whole[0]).unwrap();
+    let bytes = fs::read(&source_files()[0]).unwrap();
     fs::write(folder.join("half.parquet"), &bytes[..bytes.len() / 2]).unwrap();
     let store = folder.join("store");
     build(&store, &format!("parquet:{}/*.parquet", folder.display())).refuses(3, &["half.parquet"]);
@@ -168,11 +167,4 @@ fn copy_all(from: &std::path::Path, to: &std::path::Path) {
             fs::copy(&path, &target).unwrap();
         }
     }
-}
-
-/// The files of a `parquet:FOLDER/*.parquet` source.
-fn glob(source: &str) -> Vec<std::path::PathBuf> {
-    let mut files = Vec::new();
-    walk(source.trim_start_matches("parquet:").trim_end_matches("/*.parquet").as_ref(), &mut files);
-    files
 }

@@ -1,8 +1,9 @@
 //! `synth`, `build`, `inspect`, `verify`, `rollback`.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
-use crate::support::{USERS, ask, build, folder, muster, source};
+use crate::support::{USERS, ask, build, folder, muster, source, source_files};
 
 #[test]
 fn the_same_seed_gives_the_same_population() {
@@ -75,4 +76,79 @@ fn there_is_nothing_before_the_first_generation() {
     let store = folder("first").join("store");
     build(&store, source()).ends_with(0);
     muster(&["rollback", "--store", store.to_str().unwrap()]).ends_with(3);
+}
+
+/// A file with these rules, one a line.
+fn rules_file(folder: &Path, rules: &[&str]) -> PathBuf {
+    let file = folder.join("rules.txt");
+    fs::write(&file, rules.join("\n")).unwrap();
+    file
+}
+
+const COMPARED: [&str; 5] = [
+    "has_poh AND NOT bot_warning",
+    "NOT (balance_usd >= 100) OR country LIKE 'U%'",
+    "erc20_token_holdings['USDT'] >= 100",
+    "hasAny(active_chains, ['solana', 'base']) AND last_active_time >= now() - INTERVAL 30 DAY",
+    "bucket('exp-42', 0, 12.5)",
+];
+
+#[test]
+fn verify_agrees_with_the_files_it_was_built_from() {
+    let file = rules_file(&folder("agrees"), &COMPARED);
+    let report = ask("verify", &["--json", "--against", source(), "--file", file.to_str().unwrap()])
+        .ends_with(0)
+        .json();
+    let rules = report["rules"].as_array().unwrap();
+    assert_eq!(rules.len(), COMPARED.len());
+    for rule in rules {
+        assert!(rule["count"].as_u64().unwrap() > 0 && rule["count"] == rule["expected"], "{rule}");
+        assert_eq!(rule["differing"].as_array().unwrap().len(), 0, "{rule}");
+    }
+}
+
+#[test]
+fn verify_tells_what_differs_and_which_rules_are_bad() {
+    let folder = folder("differs");
+    let other = folder.join("other");
+    let users = USERS.to_string();
+    muster(&["synth", "--users", &users, "--seed", "8", "--out", other.to_str().unwrap()]).ends_with(0);
+    let file = rules_file(&folder, &["has_poh", "has_po"]);
+    let against = format!("parquet:{}/*.parquet", other.display());
+    let run = ask("verify", &["--against", &against, "--file", file.to_str().unwrap()]).ends_with(1);
+    assert!(run.text().contains("DIFFERS") && run.text().contains("error    has_po"), "{}", run.text());
+    ask("verify", &["--against", &against]).ends_with(2);
+    ask("verify", &["--against", "nothing", "--file", file.to_str().unwrap()]).refuses(2, &["clickhouse:"]);
+    let nobody = "clickhouse:http://127.0.0.1:1";
+    ask("verify", &["--against", nobody, "--file", file.to_str().unwrap()]).refuses(3, &["127.0.0.1:1"]);
+}
+
+#[test]
+#[ignore = "needs a ClickHouse server at MUSTER_TEST_CLICKHOUSE"]
+fn verify_agrees_with_clickhouse() {
+    let url =
+        std::env::var("MUSTER_TEST_CLICKHOUSE").expect("MUSTER_TEST_CLICKHOUSE is the address of a server");
+    let send = |query: &str, body: &[u8]| ureq::post(&url).query("query", query).send(body).unwrap();
+    send("CREATE DATABASE IF NOT EXISTS muster_cli", &[]);
+    send("DROP TABLE IF EXISTS muster_cli.user_features", &[]);
+    send(
+        "CREATE TABLE muster_cli.user_features (user_id UInt64, has_poh Bool, bot_warning Bool, \
+         balance_usd Nullable(Float64), country LowCardinality(String), last_active_time DateTime, \
+         erc20_token_holdings Nullable(String), active_chains Nullable(String)) \
+         ENGINE = MergeTree ORDER BY user_id",
+        &[],
+    );
+    for file in source_files() {
+        send("INSERT INTO muster_cli.user_features FORMAT Parquet", &fs::read(file).unwrap());
+    }
+    let file = rules_file(&folder("clickhouse"), &COMPARED);
+    let against = format!("clickhouse:{url}");
+    let file = file.to_str().unwrap();
+    let arguments = ["--against", &against, "--table", "muster_cli.user_features", "--file", file];
+    ask("verify", &arguments).ends_with(0);
+
+    send("ALTER TABLE muster_cli.user_features DELETE WHERE has_poh SETTINGS mutations_sync = 1", &[]);
+    let run = ask("verify", &arguments).ends_with(1);
+    assert!(run.text().contains("DIFFERS"), "{}", run.text());
+    send("DROP DATABASE muster_cli", &[]);
 }

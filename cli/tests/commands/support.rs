@@ -104,6 +104,12 @@ pub(crate) fn source() -> &'static str {
     })
 }
 
+/// The files of [`source`].
+pub(crate) fn source_files() -> Vec<PathBuf> {
+    let folder = source().trim_start_matches("parquet:").trim_end_matches("/*.parquet");
+    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
 /// A store of the shared population, built once; tests only read it.
 pub(crate) fn store() -> &'static Path {
     static STORE: OnceLock<PathBuf> = OnceLock::new();
