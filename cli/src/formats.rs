@@ -1,13 +1,10 @@
 //! The formats that user ids are written in.
 
 use std::io::Write;
-use std::sync::Arc;
 
-use arrow_array::{RecordBatch, UInt64Array};
-use arrow_schema::{DataType, Field, Schema};
 use clap::ValueEnum;
-use parquet::arrow::ArrowWriter;
-use parquet::errors::ParquetError;
+use muster_engine::error::Error;
+use muster_loader::export::write_members as write_parquet;
 use roaring::RoaringTreemap;
 
 use crate::failure::Failure;
@@ -17,11 +14,11 @@ use crate::failure::Failure;
 pub(crate) enum Format {
     /// One id a line
     Ids,
-    /// CSV with the heading user_id
+    /// CSV with one column, named as the key column
     Csv,
-    /// One object a line: {"user_id": 7}
+    /// One object a line: {"user_id":7}
     Jsonl,
-    /// Parquet with one UINT64 column, user_id
+    /// Parquet with one UINT64 column
     Parquet,
     /// Portable 64-bit Roaring bytes
     Roaring,
@@ -34,74 +31,58 @@ impl Format {
     }
 }
 
-/// Takes ids in batches and writes them in one format.
-pub(crate) enum Sink<W: Write + Send> {
-    /// A line an id, between these two texts.
-    Lines { out: W, before: &'static str, after: &'static str },
-    /// Written by row groups.
-    Parquet { out: Box<ArrowWriter<W>>, schema: Arc<Schema> },
-    /// Collected, since a bitmap is written in one piece.
-    Roaring { out: W, users: RoaringTreemap },
-}
-
-impl<W: Write + Send> Sink<W> {
-    pub(crate) fn new(format: Format, mut out: W) -> Result<Self, Failure> {
-        Ok(match format {
-            Format::Ids => Self::Lines { out, before: "", after: "\n" },
-            Format::Csv => {
-                out.write_all(b"user_id\n")?;
-                Self::Lines { out, before: "", after: "\n" }
-            }
-            Format::Jsonl => Self::Lines { out, before: "{\"user_id\":", after: "}\n" },
-            Format::Parquet => {
-                let schema = Arc::new(Schema::new(vec![Field::new("user_id", DataType::UInt64, false)]));
-                let out = ArrowWriter::try_new(out, schema.clone(), None).map_err(parquet)?;
-                Self::Parquet { out: Box::new(out), schema }
-            }
-            Format::Roaring => Self::Roaring { out, users: RoaringTreemap::new() },
-        })
-    }
-
-    pub(crate) fn push(&mut self, users: &[u64]) -> Result<(), Failure> {
-        match self {
-            Self::Lines { out, before, after } => {
-                for user in users {
-                    write!(out, "{before}{user}{after}")?;
-                }
-            }
-            Self::Parquet { out, schema } => {
-                let column = Arc::new(UInt64Array::from_iter_values(users.iter().copied()));
-                let batch =
-                    RecordBatch::try_new(schema.clone(), vec![column]).map_err(|e| parquet(e.into()))?;
-                out.write(&batch).map_err(parquet)?;
-            }
-            Self::Roaring { users: all, .. } => all.extend(users),
+/// Writes ids as they come; `key` is the name of the key column.
+pub(crate) fn write_members(
+    format: Format,
+    mut out: impl Write + Send,
+    key: &str,
+    members: impl Iterator<Item = Result<Vec<u64>, Error>>,
+) -> Result<(), Failure> {
+    match format {
+        Format::Ids => write_lines(out, "", "", members),
+        Format::Csv => {
+            writeln!(out, "{}", csv_field(key))?;
+            write_lines(out, "", "", members)
         }
-        Ok(())
-    }
-
-    pub(crate) fn finish(self) -> Result<(), Failure> {
-        match self {
-            Self::Lines { mut out, .. } => out.flush()?,
-            Self::Parquet { out, .. } => out.into_inner().map_err(parquet)?.flush()?,
-            Self::Roaring { mut out, mut users } => {
-                users.optimize();
-                users.serialize_into(&mut out)?;
-                out.flush()?;
-            }
+        Format::Jsonl => write_lines(out, &format!("{{{}:", serde_json::to_string(key)?), "}", members),
+        Format::Parquet => {
+            write_parquet(out, key, members)?;
+            Ok(())
         }
-        Ok(())
+        Format::Roaring => {
+            let mut users = RoaringTreemap::new();
+            for batch in members {
+                users.extend(batch?);
+            }
+            users.optimize();
+            users.serialize_into(&mut out)?;
+            out.flush()?;
+            Ok(())
+        }
     }
 }
 
-/// Parquet's errors hide the I/O error below; a closed pipe must still be known as one.
-fn parquet(error: ParquetError) -> Failure {
-    match error {
-        ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {
-            Ok(io) => Failure::from(*io),
-            Err(other) => Failure::Store(format!("cannot write Parquet: {other}")),
-        },
-        other => Failure::Store(format!("cannot write Parquet: {other}")),
+fn write_lines(
+    mut out: impl Write,
+    before: &str,
+    after: &str,
+    members: impl Iterator<Item = Result<Vec<u64>, Error>>,
+) -> Result<(), Failure> {
+    for batch in members {
+        for user in batch? {
+            writeln!(out, "{before}{user}{after}")?;
+        }
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// A name as CSV has it: quoted where a plain one would be read as something else.
+fn csv_field(name: &str) -> String {
+    if name.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", name.replace('"', "\"\""))
+    } else {
+        name.to_owned()
     }
 }
 
@@ -109,39 +90,46 @@ fn parquet(error: ParquetError) -> Failure {
 mod tests {
     use super::*;
 
-    fn written(format: Format, batches: &[&[u64]]) -> Vec<u8> {
+    fn written(format: Format, key: &str, batches: &[&[u64]]) -> Vec<u8> {
         let mut out = Vec::new();
-        let mut sink = Sink::new(format, &mut out).unwrap();
-        for batch in batches {
-            sink.push(batch).unwrap();
-        }
-        sink.finish().unwrap();
+        write_members(format, &mut out, key, batches.iter().map(|batch| Ok(batch.to_vec()))).unwrap();
         out
     }
 
     #[test]
     fn text_formats() {
-        let text = |format| String::from_utf8(written(format, &[&[3, u64::MAX], &[1]])).unwrap();
-        assert_eq!(text(Format::Ids), "3\n18446744073709551615\n1\n");
-        assert_eq!(text(Format::Csv), "user_id\n3\n18446744073709551615\n1\n");
-        assert_eq!(
-            text(Format::Jsonl),
-            "{\"user_id\":3}\n{\"user_id\":18446744073709551615}\n{\"user_id\":1}\n"
-        );
+        let text =
+            |format, key| String::from_utf8(written(format, key, &[&[3, u64::MAX], &[], &[1]])).unwrap();
+        assert_eq!(text(Format::Ids, "user_id"), "3\n18446744073709551615\n1\n");
+        assert_eq!(text(Format::Csv, "user_id"), "user_id\n3\n18446744073709551615\n1\n");
+        assert_eq!(text(Format::Csv, "a,\"b"), "\"a,\"\"b\"\n3\n18446744073709551615\n1\n");
+        let json = text(Format::Jsonl, "uid");
+        assert_eq!(json, "{\"uid\":3}\n{\"uid\":18446744073709551615}\n{\"uid\":1}\n");
     }
 
     #[test]
     fn roaring_is_portable() {
-        let bytes = written(Format::Roaring, &[&[9, 1 << 40], &[2]]);
+        let bytes = written(Format::Roaring, "user_id", &[&[9, 1 << 40], &[2]]);
         let users = RoaringTreemap::deserialize_from(&bytes[..]).unwrap();
         assert_eq!(users.iter().collect::<Vec<_>>(), [2, 9, 1 << 40]);
-        assert!(RoaringTreemap::deserialize_from(&written(Format::Roaring, &[])[..]).unwrap().is_empty());
+        let nobody = written(Format::Roaring, "user_id", &[]);
+        assert!(RoaringTreemap::deserialize_from(&nobody[..]).unwrap().is_empty());
     }
 
     #[test]
     fn parquet_starts_and_ends_as_parquet_even_when_empty() {
-        for bytes in [written(Format::Parquet, &[]), written(Format::Parquet, &[&[1], &[2, 3]])] {
+        for batches in [&[][..], &[&[1][..], &[2, 3]]] {
+            let bytes = written(Format::Parquet, "user_id", batches);
             assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"));
+        }
+    }
+
+    #[test]
+    fn a_failing_stream_fails_every_format() {
+        for format in Format::value_variants() {
+            let members = [Ok(vec![1]), Err(Error::input("gone"))].into_iter();
+            let error = write_members(*format, Vec::new(), "user_id", members).unwrap_err();
+            assert!(error.to_string().contains("gone"), "{format:?}: {error}");
         }
     }
 }

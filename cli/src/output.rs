@@ -144,7 +144,7 @@ mod tests {
     fn numbers_read_well() {
         assert_eq!(
             ["0", "999", "1,000", "1,234,567"],
-            [0, 999, 1_000, 1_234_567].map(|n| grouped(n)).each_ref()[..]
+            [0, 999, 1_000, 1_234_567].map(grouped).each_ref()[..]
         );
         assert_eq!(
             [0.0, 1_470.588_235, -0.5, 1e20].map(figure),

@@ -75,7 +75,7 @@ impl Demo {
         options.as_of = population.reference;
         print(&build(&*config.open_source()?, &options, &Bars::new())?)?;
 
-        self.ask(&Store::open(&dir)?)?;
+        ask(&Store::open(&dir)?)?;
         let store = dir.display();
         line(&format!(
             "\nTry:\n  \
@@ -87,35 +87,30 @@ impl Demo {
         ))?;
         Ok(Outcome::Fine)
     }
+}
 
-    fn ask(&self, store: &Store) -> Result<(), Failure> {
-        let snapshot = store.current()?;
-        let limits = Limits::default();
-        let scope = Scope { now: snapshot.as_of(), labels: &NoLabels, limits: &limits };
-        let mut rows = Vec::with_capacity(QUESTIONS.len());
-        for question in QUESTIONS {
-            let mut times = [Duration::ZERO; TIMES];
-            let mut count = 0;
-            for time in &mut times {
-                let begun = Instant::now();
-                let rule =
-                    Rule::parse(question, &limits).map_err(|error| Failure::Rule(error.to_string()))?;
-                count = Audience::new(&snapshot, &rule, &scope)?.count();
-                *time = begun.elapsed();
-            }
-            times.sort_unstable();
-            let universe = u64::from(snapshot.rows());
-            rows.push([
-                grouped(count),
-                share(count, universe),
-                duration(times[TIMES / 2]),
-                question.to_owned(),
-            ]);
+/// Counts each question and tells its median time.
+fn ask(store: &Store) -> Result<(), Failure> {
+    let snapshot = store.current()?;
+    let limits = Limits::default();
+    let scope = Scope { now: snapshot.as_of(), labels: &NoLabels, limits: &limits };
+    let mut rows = Vec::with_capacity(QUESTIONS.len());
+    for question in QUESTIONS {
+        let mut times = [Duration::ZERO; TIMES];
+        let mut count = 0;
+        for time in &mut times {
+            let begun = Instant::now();
+            let rule = Rule::parse(question, &limits).map_err(|error| Failure::Rule(error.to_string()))?;
+            count = Audience::new(&snapshot, &rule, &scope)?.count();
+            *time = begun.elapsed();
         }
-        let heading =
-            [("users", Align::Right), ("share", Align::Right), ("time", Align::Right), ("rule", Align::Left)];
-        line("")?;
-        table(&mut stdout(), heading, &rows)?;
-        Ok(())
+        times.sort_unstable();
+        let universe = u64::from(snapshot.rows());
+        rows.push([grouped(count), share(count, universe), duration(times[TIMES / 2]), question.to_owned()]);
     }
+    let heading =
+        [("users", Align::Right), ("share", Align::Right), ("time", Align::Right), ("rule", Align::Left)];
+    line("")?;
+    table(&mut stdout(), heading, &rows)?;
+    Ok(())
 }

@@ -1,14 +1,13 @@
 //! `muster members`: who.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use muster_engine::execute;
 
 use crate::failure::{Failure, Outcome};
-use crate::formats::{Format, Sink};
+use crate::formats::{Format, write_members};
 use crate::output::stdout;
 use crate::request::AskArgs;
 
@@ -60,22 +59,19 @@ impl Members {
         if let Some(limit) = self.limit {
             members = members.limit(limit);
         }
+        let key = &asking.snapshot.schema().user_id;
         match &self.out {
-            None => self.write(&mut members, stdout())?,
-            Some(path) => write_aside(path, |file| self.write(&mut members, BufWriter::new(file)))?,
+            None => write_members(self.format, stdout(), key, &mut members)?,
+            Some(path) => {
+                write_aside(path, |file| {
+                    write_members(self.format, BufWriter::new(file), key, &mut members)
+                })?;
+            }
         }
         if let Some(token) = members.token().filter(|_| self.limit.is_some()) {
             eprintln!("muster: there may be more; go on with --page-token {token}");
         }
         Ok(Outcome::Fine)
-    }
-
-    fn write(&self, members: &mut execute::Members<'_>, out: impl Write + Send) -> Result<(), Failure> {
-        let mut sink = Sink::new(self.format, out)?;
-        for batch in members {
-            sink.push(&batch?)?;
-        }
-        sink.finish()
     }
 }
 

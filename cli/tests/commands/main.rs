@@ -1,5 +1,8 @@
 //! Drives the binary as a user or another program would: what it prints, and how it ends.
 
+// The helpers of tests are tests too.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod asking;
 mod bad_input;
 mod counting;
