@@ -180,6 +180,10 @@ impl Table {
             })
         };
         let id_index = find(&options.user_id, "should hold the user ids")?;
+        if options.columns.contains_key(&options.user_id) {
+            let name = &options.user_id;
+            return Err(LoadError::Config(format!("`{name}` is the key column; remove [columns.{name}].")));
+        }
         for name in options.columns.keys() {
             find(name, "the configuration mentions")?;
         }

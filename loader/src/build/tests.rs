@@ -157,6 +157,9 @@ fn what_the_configuration_names_must_be_there() {
     wrong.columns.insert("contry".into(), ColumnOptions::default());
     assert!(failure(dir.path(), &source, &wrong).contains("did you mean `country`"));
     let mut wrong = options(dir.path());
+    wrong.columns.insert("user_id".into(), ColumnOptions::default());
+    assert!(failure(dir.path(), &source, &wrong).contains("is the key column"));
+    let mut wrong = options(dir.path());
     wrong.time_zone = "Mars/Olympus".into();
     assert!(failure(dir.path(), &source, &wrong).contains("Mars/Olympus"));
 }

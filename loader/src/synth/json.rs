@@ -62,15 +62,29 @@ pub(crate) fn decimal(out: &mut Vec<u8>, value: u64, decimals: usize) {
     }
 }
 
+/// The eight hexadecimal digits of a number, lowest first, as ASCII bytes side by side.
+const fn hexadecimal(value: u32) -> u64 {
+    // Half bytes spread out, each to a byte of its own.
+    let mut spread = value as u64;
+    spread = (spread | spread << 16) & 0x0000_ffff_0000_ffff;
+    spread = (spread | spread << 8) & 0x00ff_00ff_00ff_00ff;
+    spread = (spread | spread << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+    // Six more carries a digit above nine into the next bit: those become letters.
+    let letters = ((spread + 0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101;
+    spread + 0x3030_3030_3030_3030 + letters * (b'a' - b'9' - 1) as u64
+}
+
 /// Appends `0x` and the 40 hexadecimal digits of an address.
 pub(crate) fn address(out: &mut Vec<u8>, words: [u64; 3]) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    let mut text = [b'0'; 42];
+    let mut text = [b'0'; 50];
     text[1] = b'x';
-    for (position, digit) in text[2..].iter_mut().enumerate() {
-        *digit = HEX[(words[position / 16] >> (position % 16 * 4) & 15) as usize];
+    for (place, word) in words.into_iter().enumerate() {
+        let digits = hexadecimal(word as u32).to_le_bytes();
+        text[2 + place * 16..][..8].copy_from_slice(&digits);
+        let digits = hexadecimal((word >> 32) as u32).to_le_bytes();
+        text[10 + place * 16..][..8].copy_from_slice(&digits);
     }
-    out.extend_from_slice(&text);
+    out.extend_from_slice(&text[..42]);
 }
 
 #[cfg(test)]
@@ -98,7 +112,7 @@ mod tests {
     #[test]
     fn addresses_have_forty_digits() {
         let mut out = Vec::new();
-        address(&mut out, [0x0123_4567_89ab_cdef, u64::MAX, 0]);
+        address(&mut out, [0x0123_4567_89ab_cdef, u64::MAX, 0xffff_ffff_0000_0000]);
         assert_eq!(String::from_utf8(out).unwrap(), "0xfedcba9876543210ffffffffffffffff00000000");
     }
 }

@@ -68,13 +68,14 @@ impl Random {
 /// 2 to the power of `x`, to about six digits, the same on every machine (libm's is not).
 pub(crate) fn exp2(x: f64) -> f64 {
     let x = x.clamp(-60.0, 60.0);
-    let whole = x.floor();
-    let t = (x - whole) * std::f64::consts::LN_2;
+    // Moved above zero, where truncation, one instruction everywhere, is rounding down.
+    let whole = (x + 64.0) as i64 - 64;
+    let t = (x - whole as f64) * std::f64::consts::LN_2;
     let series = 1.0
         + t * (1.0
             + t / 2.0
                 * (1.0 + t / 3.0 * (1.0 + t / 4.0 * (1.0 + t / 5.0 * (1.0 + t / 6.0 * (1.0 + t / 7.0))))));
-    series * f64::from_bits(((whole as i64 + 1023) as u64) << 52)
+    series * f64::from_bits(((whole + 1023) as u64) << 52)
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ pub(crate) fn user_id(seed: u64, index: u64) -> u64 {
 }
 
 fn cents(dollars: f64) -> f64 {
-    (dollars * 100.0).floor() / 100.0
+    (dollars * 100.0) as u64 as f64 / 100.0
 }
 
 fn whole(value: f64, most: u32) -> u32 {
