@@ -147,9 +147,9 @@ pub fn and<'a>(a: Set<'a>, b: Set<'a>, minus: bool, chunk_rows: u32, scratch: &m
         _ => {
             let Set::OwnBits(mut bits) = a.into_bits(chunk_rows, scratch) else { return Set::Empty };
             if minus {
-                subtract_from(&mut bits, b.view())
+                subtract_from(&mut bits, b.view());
             } else {
-                intersect_into(&mut bits, b.view())
+                intersect_into(&mut bits, b.view());
             }
             scratch.give(b);
             return Set::OwnBits(bits);
@@ -303,8 +303,8 @@ fn intersect_into(bits: &mut Bits, other: Container<'_>) {
                 }
                 next = next.max(u32::from(run.last) + 1);
             }
-            if next <= u32::from(u16::MAX) {
-                fill(bits, next as u16, u16::MAX, false);
+            if let Ok(next) = u16::try_from(next) {
+                fill(bits, next, u16::MAX, false);
             }
         }
     }

@@ -78,14 +78,13 @@ impl ValueColumn {
             _ if present == record.dictionary.count => None,
             _ => return Err(region.corrupt("its values are not distinct as it claims")),
         };
-        let order = match record.flags & FLAG_ORDER {
-            0 => None,
-            _ => {
-                let rows = region.values(record.order_at, present.into())?;
-                let fences = u64::from(present).div_ceil(FENCE_STRIDE as u64);
-                let fences_at = record.order_at.saturating_add(u64::from(present) * 2).next_multiple_of(8);
-                Some((rows, region.values(fences_at, fences)?))
-            }
+        let order = if record.flags & FLAG_ORDER == 0 {
+            None
+        } else {
+            let rows = region.values(record.order_at, present.into())?;
+            let fences = u64::from(present).div_ceil(FENCE_STRIDE as u64);
+            let fences_at = record.order_at.saturating_add(u64::from(present) * 2).saturating_add(7) & !7;
+            Some((rows, region.values(fences_at, fences)?))
         };
         let leaves = region.values(record.leaves_at, record.leaves.into())?;
         let truths = match layout {

@@ -306,7 +306,9 @@ impl<'p> Evaluator<'p> {
                 return presence;
             }
             if found <= ARRAY_MAX {
-                slices.iter().for_each(|slice| array.extend_from_slice(slice));
+                for slice in slices {
+                    array.extend_from_slice(slice);
+                }
                 array.sort_unstable();
                 // A damaged order could repeat a row.
                 array.dedup();
@@ -392,7 +394,9 @@ impl<'p> Evaluator<'p> {
             }
             *above = more | equal;
         }
-        planes.into_iter().for_each(|plane| self.scratch.give(Set::OwnBits(plane)));
+        for plane in planes {
+            self.scratch.give(Set::OwnBits(plane));
+        }
         Set::OwnBits(above)
     }
 }

@@ -99,7 +99,7 @@ fn sum_of(counts: &super::breakdown::CodeCounts, numbers: &[(u32, u64)]) -> Resu
             (_, Value::Bool(value)) => whole += i128::from(value) * i128::from(count),
             (_, Value::Int(value)) if i64::try_from(value).is_ok() => whole += value * i128::from(count),
             (_, Value::UInt(value)) if u64::try_from(value).is_ok() => {
-                whole += value as i128 * i128::from(count)
+                whole += value as i128 * i128::from(count);
             }
             (_, Value::Text(text)) => float += text.parse::<f64>().unwrap_or(f64::NAN) * count as f64,
             (_, value) => float += value.as_f64().unwrap_or(f64::NAN) * count as f64,

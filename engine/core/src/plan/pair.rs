@@ -88,8 +88,8 @@ impl Pair {
     pub fn matches_present(&self, row: u32) -> bool {
         // All bytes were checked before, so an error here means a damaged code: no value, no match.
         let order = match self.class {
-            _ if self.same_keys => self.keys_order(row),
-            Class::Number => self.both(row, |side, code| side.number(code)).map(|(a, b)| a.compare(b)),
+            _ if self.same_keys => self.both(row, Side::key8).map(|(a, b)| self.order_of_keys(a, b)),
+            Class::Number => self.both(row, Side::number).map(|(a, b)| a.compare(b)),
             Class::Time => {
                 self.both(row, |side, code| side.nanos(code, &self.clock)).map(|(a, b)| Some(a.cmp(&b)))
             }
@@ -99,10 +99,9 @@ impl Pair {
         order.is_some_and(|order| holds(self.op, order) == self.truth)
     }
 
-    fn keys_order(&self, row: u32) -> Option<Option<Ordering>> {
-        let (a, b) = self.both(row, Side::key8)?;
+    fn order_of_keys(&self, a: u64, b: u64) -> Option<Ordering> {
         let nan = matches!(self.left.ty, ScalarType::Float { .. }) && (a == key::NAN || b == key::NAN);
-        Some((!nan).then(|| a.cmp(&b)))
+        (!nan).then(|| a.cmp(&b))
     }
 
     /// A value of each side; `None` if either has none.
@@ -200,17 +199,17 @@ fn holds(op: CompareOp, order: Option<Ordering>) -> bool {
 fn same_key_space(a: &ScalarType, b: &ScalarType) -> bool {
     use ScalarType::{Bool, Date, DateTime, DateTime64, Decimal, Float, Int, Ipv4, UInt};
     match (a, b) {
-        (Int { bits: a }, Int { bits: b }) => *a <= 64 && *b <= 64,
-        (Bool, Bool) | (Float { .. }, Float { .. }) | (Date, Date) | (DateTime { .. }, DateTime { .. }) => {
-            true
-        }
+        (Int { bits: a }, Int { bits: b }) | (UInt { bits: a }, UInt { bits: b }) => *a <= 64 && *b <= 64,
+        (Bool, Bool)
+        | (Float { .. }, Float { .. })
+        | (Date, Date)
+        | (DateTime { .. }, DateTime { .. })
+        | (Ipv4, Ipv4) => true,
         (UInt { bits }, Bool) | (Bool, UInt { bits }) => *bits <= 64,
-        (UInt { bits: a }, UInt { bits: b }) => *a <= 64 && *b <= 64,
         (Decimal { precision: p, scale: s }, Decimal { precision: q, scale: t }) => {
             s == t && *p <= 18 && *q <= 18
         }
         (DateTime64 { scale: s, .. }, DateTime64 { scale: t, .. }) => s == t,
-        (Ipv4, Ipv4) => true,
         _ => false,
     }
 }

@@ -60,7 +60,7 @@ fn at_least(k: u32, of: Vec<Condition>, facts: &dyn Facts) -> Condition {
         _ => {
             // Order does not matter, repetition does.
             open.sort_unstable();
-            Condition::AtLeast(needed as u32, open)
+            Condition::AtLeast(needed, open)
         }
     }
 }

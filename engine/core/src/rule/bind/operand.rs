@@ -122,7 +122,7 @@ pub(crate) fn instant_nanos(ty: &ScalarType, key: u64) -> Nanos {
     }
 }
 
-impl<'a> Binder<'a> {
+impl Binder<'_> {
     pub(super) fn side(&self, operand: &Operand) -> Result<Side> {
         match operand {
             Operand::Column(name) => self.column_side(name),
@@ -179,7 +179,7 @@ impl<'a> Binder<'a> {
             }
             (Side::Const(value), side) => self.compare_const(right, side, mirrored(op), &value, truth),
             (side, Side::Const(value)) => self.compare_const(left, side, op, &value, truth),
-            (a, b) => self.compare_columns((left, &a), op, (right, &b), truth),
+            (a, b) => Self::compare_columns((left, &a), op, (right, &b), truth),
         }
     }
 
@@ -379,7 +379,6 @@ impl<'a> Binder<'a> {
     }
 
     fn compare_columns(
-        &self,
         (left, a): (&Operand, &Side),
         op: CompareOp,
         (right, b): (&Operand, &Side),

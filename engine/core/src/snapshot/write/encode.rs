@@ -51,7 +51,7 @@ impl Distinct {
             Self::Bytes { ends, bytes } => {
                 record.kind = DICTIONARY_BYTES;
                 let starts = std::iter::once(0).chain(ends.iter().copied());
-                if bytes.len() <= u32::MAX as usize {
+                if u32::try_from(bytes.len()).is_ok() {
                     record.offset_width = 4;
                     record.keys_at = put(out, &starts.map(|start| start as u32).collect::<Vec<u32>>());
                 } else {
