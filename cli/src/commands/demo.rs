@@ -1,5 +1,6 @@
 //! `muster demo`: a population, a store, and questions, in one go.
 
+use std::env;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -51,6 +52,15 @@ const QUESTIONS: [&str; 8] = [
     "bucket('exp-42', 0, 10) AND onchain_action_30d BETWEEN 5 AND 50 AND total_tx_value_usd > balance_usd",
 ];
 
+/// What to type next.
+const TRY: [(&str, &str); 5] = [
+    ("count", " \"country = 'US' AND balance_usd >= 1000\""),
+    ("members", " --limit 5 \"has_poh AND NOT bot_warning\""),
+    ("explain", " \"has_poh AND balance_usd >= 100 AND NOT bot_warning\""),
+    ("breakdown", " \"has_poh\" --by country --top 5"),
+    ("inspect", ""),
+];
+
 /// Each question is asked so often; its median time is told.
 const TIMES: usize = 21;
 
@@ -76,15 +86,13 @@ impl Demo {
         print(&build(&*config.open_source()?, &options, &Bars::new())?)?;
 
         ask(&Store::open(&dir)?)?;
+        // As it was called, so that the lines can be pasted: from a build it is not on the path.
+        let muster = env::args().next().unwrap_or_else(|| "muster".to_owned());
         let store = dir.display();
-        line(&format!(
-            "\nTry:\n  \
-             muster count --store {store} \"country = 'US' AND balance_usd >= 1000\"\n  \
-             muster members --store {store} --limit 5 \"has_poh AND NOT bot_warning\"\n  \
-             muster explain --store {store} \"has_poh AND balance_usd >= 100 AND NOT bot_warning\"\n  \
-             muster breakdown --store {store} \"has_poh\" --by country --top 5\n  \
-             muster inspect --store {store}",
-        ))?;
+        line("\nTry:")?;
+        for (command, arguments) in TRY {
+            line(&format!("  {muster} {command} --store {store}{arguments}"))?;
+        }
         Ok(Outcome::Fine)
     }
 }

@@ -152,3 +152,17 @@ fn verify_agrees_with_clickhouse() {
     assert!(run.text().contains("DIFFERS"), "{}", run.text());
     send("DROP DATABASE muster_cli", &[]);
 }
+
+#[test]
+fn the_demo_builds_asks_and_says_what_to_try() {
+    let dir = folder("demo").join("here");
+    for _ in 0..2 {
+        let run = muster(&["demo", "--users", "2000", "--dir", dir.to_str().unwrap()]).ends_with(0);
+        assert!(
+            run.text().contains("2,000 users") && run.text().contains("has_poh AND NOT bot_warning"),
+            "{run:?}"
+        );
+        let tried = run.text().lines().find(|line| line.contains(" inspect --store ")).unwrap();
+        assert!(tried.ends_with("store"), "{tried}");
+    }
+}
