@@ -45,6 +45,13 @@ pub enum HeldAs {
     FixedString,
 }
 
+impl HeldAs {
+    /// Whether it is JSON in a String.
+    pub fn is_json(self) -> bool {
+        matches!(self, Self::JsonArray | Self::JsonMap)
+    }
+}
+
 /// A column's logical type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

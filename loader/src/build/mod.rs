@@ -139,7 +139,7 @@ fn column_reports(schema: &Schema, written: &Written, findings: Vec<JsonFindings
         bytes: written.bytes,
         distinct: written.distinct,
         present: written.present,
-        json: (column.held_as != muster_engine::schema::HeldAs::Native).then_some(findings),
+        json: column.held_as.is_json().then_some(findings),
     })
     .collect()
 }

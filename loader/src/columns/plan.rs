@@ -51,12 +51,28 @@ pub fn plan(field: &Field, options: &ColumnOptions) -> Result<Option<ColumnSchem
             ));
         }
         (Some(json), _) => json_type(field.data_type(), json).map_err(error)?,
-        (None, Some(text)) => (parse_type(text).map_err(error)?, HeldAs::Native),
-        (None, None) => (column_type(field.data_type()).map_err(error)?, HeldAs::Native),
+        (None, Some(text)) => (parse_type(text).map_err(error)?, padded(text.contains("FixedString("))),
+        (None, None) => (column_type(field.data_type()).map_err(error)?, padded(is_fixed(field.data_type()))),
     };
     // JSON can be malformed, which is NULL, whatever the source says of the text.
-    let nullable = field.is_nullable() || held_as != HeldAs::Native;
+    let nullable = field.is_nullable() || held_as.is_json();
     Ok(Some(ColumnSchema { name: field.name().clone(), ty, nullable, held_as }))
+}
+
+fn padded(fixed: bool) -> HeldAs {
+    if fixed { HeldAs::FixedString } else { HeldAs::Native }
+}
+
+/// Whether texts of this type are padded to one length.
+fn is_fixed(source: &DataType) -> bool {
+    match source {
+        DataType::FixedSizeBinary(_) => true,
+        DataType::Dictionary(_, value) => is_fixed(value),
+        DataType::List(element) | DataType::LargeList(element) | DataType::FixedSizeList(element, _) => {
+            is_fixed(element.data_type())
+        }
+        _ => false,
+    }
 }
 
 fn metadata_json(field: &Field) -> Result<Option<JsonKind>, String> {

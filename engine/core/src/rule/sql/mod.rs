@@ -15,7 +15,7 @@ mod value;
 
 use std::fmt::Write as _;
 
-use crate::schema::{HeldAs, ScalarType, Schema};
+use crate::schema::{ScalarType, Schema};
 
 use super::ast::{Rule, TextTest};
 use super::bind::time::Clock;
@@ -217,12 +217,6 @@ fn escape_regex(text: &str) -> String {
         }
     }
     out
-}
-
-impl HeldAs {
-    fn is_json(self) -> bool {
-        matches!(self, Self::JsonArray | Self::JsonMap)
-    }
 }
 
 #[cfg(test)]
