@@ -46,7 +46,12 @@ impl ClickHouse {
 
     /// Rows in RowBinary.
     pub fn insert(&self, table: &str, rows: &[u8]) {
-        let sql = format!("INSERT INTO {table} FORMAT RowBinary");
+        self.insert_as("RowBinary", table, rows);
+    }
+
+    /// Rows in any format.
+    pub fn insert_as(&self, format: &str, table: &str, rows: &[u8]) {
+        let sql = format!("INSERT INTO {table} FORMAT {format}");
         self.send(&[("query", &sql)], rows).unwrap_or_else(|error| panic!("{error}\n{sql}"));
     }
 
