@@ -55,6 +55,8 @@ const WORDS: [&str; 24] = [
     " ",
     "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz",
 ];
+/// Length of FixedString columns.
+const FIXED_BYTES: usize = 6;
 const SCALES: [u8; 4] = [0, 3, 6, 9];
 
 /// A table with a column for each of a few random types.
@@ -103,12 +105,17 @@ fn column(rng: &mut Rng, position: usize, options: Options) -> (ColumnSchema, St
             let (ty, name) = map_value(rng);
             (ColumnType::Map(ty), HeldAs::Native, name)
         }
+        5 => {
+            let ty = if rng.one_in(3) { ColumnType::Array } else { ColumnType::Scalar };
+            (ty(ScalarType::String), HeldAs::FixedString, format!("FixedString({FIXED_BYTES})"))
+        }
         _ => {
             let (ty, name) = scalar(rng);
             (ColumnType::Scalar(ty), HeldAs::Native, name)
         }
     };
-    let simple = matches!(ty, ColumnType::Scalar(_)) || held_as != HeldAs::Native;
+    let json = matches!(held_as, HeldAs::JsonArray | HeldAs::JsonMap);
+    let simple = matches!(ty, ColumnType::Scalar(_)) || json;
     let nullable = rng.one_in(2) && (simple || !options.warehouse);
     let name = match rng.below(40) {
         0 => format!("order {position}"),
@@ -192,9 +199,12 @@ fn cells(rng: &mut Rng, column: &ColumnSchema, options: Options) -> Vec<Cell> {
     // One row in this many has a value, of those that may have none.
     let null_share = if column.nullable { *rng.pick(&[0.0, 0.01, 0.3, 0.9, 0.99, 1.0]) } else { 0.0 };
     let (ColumnType::Scalar(ty) | ColumnType::Array(ty) | ColumnType::Map(ty)) = &column.ty;
-    let json = column.held_as != HeldAs::Native;
+    let json = matches!(column.held_as, HeldAs::JsonArray | HeldAs::JsonMap);
     let pool_size = *rng.pick(&[1, 2, 3, 8, 40, 400, options.rows.clamp(1, 100_000)]);
-    let pool: Vec<Cell> = (0..pool_size).map(|rank| value(rng, ty, rank, json)).collect();
+    let mut pool: Vec<Cell> = (0..pool_size).map(|rank| value(rng, ty, rank, json)).collect();
+    if column.held_as == HeldAs::FixedString {
+        pool.iter_mut().for_each(fix_length);
+    }
     let keys = map_keys(rng);
     let longest = *rng.pick(&[1, 3, 3, 6]);
     let null_elements = !json && rng.one_in(3) && matches!(ty, ScalarType::String | ScalarType::UInt { .. });
@@ -219,6 +229,19 @@ fn cells(rng: &mut Rng, column: &ColumnSchema, options: Options) -> Vec<Cell> {
         });
     }
     cells
+}
+
+/// What fits, and does not end in the zeros that fill it up; still UTF-8 if it was.
+fn fix_length(cell: &mut Cell) {
+    let Cell::Text(text) = cell else { return };
+    let end = match std::str::from_utf8(text) {
+        Ok(text) => text.floor_char_boundary(FIXED_BYTES),
+        Err(_) => FIXED_BYTES.min(text.len()),
+    };
+    text.truncate(end);
+    while text.last() == Some(&0) {
+        text.pop();
+    }
 }
 
 /// Few or many, the first ones far more common than the rest.

@@ -32,8 +32,13 @@ pub fn runs(rule: &Rule, table: &Table) -> bool {
             _ => false,
         },
         // A search for a text between two `%` ignores case in ways of its own.
-        Rule::Text { test: TextTest::ILike, pattern, .. } => pattern.is_ascii() && !pattern.starts_with('%'),
-        Rule::Const(_) | Rule::Column(_) | Rule::Text { .. } => true,
+        Rule::Text { test: TextTest::ILike, pattern, .. }
+            if !pattern.is_ascii() || pattern.starts_with('%') =>
+        {
+            false
+        }
+        Rule::Text { column, .. } => scalar(column, table).is_some(),
+        Rule::Const(_) | Rule::Column(_) => true,
         Rule::Has { column, test, values } => {
             // `hasAny` and `hasAll` take a NULL element for the empty value.
             let empty = |value: &Literal| match value {
@@ -52,6 +57,16 @@ pub fn runs(rule: &Rule, table: &Table) -> bool {
 }
 
 fn operands(all: &[&Operand], table: &Table) -> bool {
+    // Days after 2106 are beyond what an instant can be there.
+    let day = |operand: &&Operand| matches!(operand, Operand::Column(name) if is_day(name, table));
+    let instant = |operand: &&Operand| match operand {
+        Operand::Column(name) => scalar(name, table).is_some() && !is_day(name, table),
+        Operand::Time(time) => !time.is_day(),
+        _ => false,
+    };
+    if all.iter().any(day) && all.iter().any(instant) {
+        return false;
+    }
     all.iter().all(|operand| match operand {
         Operand::Column(name) => {
             *name == table.schema.user_id
@@ -88,9 +103,15 @@ fn in_is_equality(name: &str, table: &Table) -> bool {
     !matches!(scalar(name, table), Some(ScalarType::Float { .. } | ScalarType::Date))
 }
 
+fn is_day(name: &str, table: &Table) -> bool {
+    scalar(name, table) == Some(&ScalarType::Date)
+}
+
+/// Not of FixedString, whose filling `LIKE` sees.
 fn scalar<'t>(name: &str, table: &'t Table) -> Option<&'t ScalarType> {
-    match &table.schema.column(name)?.1.ty {
-        ColumnType::Scalar(ty) => Some(ty),
+    let column = table.schema.column(name)?.1;
+    match &column.ty {
+        ColumnType::Scalar(ty) if column.held_as == HeldAs::Native => Some(ty),
         _ => None,
     }
 }

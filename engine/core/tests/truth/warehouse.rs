@@ -24,7 +24,7 @@ fn quote(name: &str) -> String {
 }
 
 fn column_type(column: &ColumnSchema, physical: &str) -> String {
-    let scalar = column.held_as != HeldAs::Native || matches!(column.ty, ColumnType::Scalar(_));
+    let scalar = is_json(column) || matches!(column.ty, ColumnType::Scalar(_));
     match &column.ty {
         _ if scalar && !column.nullable => physical.into(),
         _ if scalar => match physical.strip_prefix("LowCardinality(") {
@@ -35,6 +35,10 @@ fn column_type(column: &ColumnSchema, physical: &str) -> String {
         ColumnType::Array(_) => format!("Array({physical})"),
         _ => format!("Map(String, Nullable({physical}))"),
     }
+}
+
+fn is_json(column: &ColumnSchema) -> bool {
+    matches!(column.held_as, HeldAs::JsonArray | HeldAs::JsonMap)
 }
 
 /// Whether arrays of this type may hold NULL in the warehouse.
@@ -59,7 +63,7 @@ pub fn rows(table: &Table) -> Vec<u8> {
 
 fn write_column(out: &mut Vec<u8>, column: &ColumnSchema, physical: &str, cell: &Cell, rng: &mut Rng) {
     match &column.ty {
-        _ if column.held_as != HeldAs::Native => {
+        _ if is_json(column) => {
             let text = if *cell == Cell::Null {
                 not_a_document(rng, column.nullable)
             } else {
@@ -122,6 +126,11 @@ fn write_value(out: &mut Vec<u8>, ty: &ScalarType, physical: &str, cell: &Cell) 
         Cell::DateTime(seconds) => out.extend(u32::try_from(*seconds).unwrap().to_le_bytes()),
         Cell::DateTime64(ticks) => out.extend(ticks.to_le_bytes()),
         Cell::Text(name) if *ty == ScalarType::Enum => out.extend(enum_value(physical, name).to_le_bytes()),
+        Cell::Text(text) if physical.starts_with("FixedString") => {
+            let length: usize = physical["FixedString(".len()..physical.len() - 1].parse().unwrap();
+            out.extend(text);
+            out.resize(out.len() + length - text.len(), 0);
+        }
         Cell::Text(text) => {
             write_length(out, text.len());
             out.extend(text);
