@@ -157,12 +157,13 @@ fn scalar_type(source: &DataType) -> Result<ScalarType, String> {
         | DataType::Decimal64(precision, scale)
         | DataType::Decimal128(precision, scale)
         | DataType::Decimal256(precision, scale) => {
+            // Wider declarations are common; what counts is that the values fit, which conversion checks.
+            let precision = (*precision).min(38);
             let scale = u8::try_from(*scale)
                 .ok()
-                .filter(|scale| scale <= precision)
+                .filter(|scale| *scale <= precision)
                 .ok_or_else(|| format!("decimals of scale {scale} are not supported; set `skip = true`"))?;
-            // Wider declarations are common; what counts is that the values fit, which conversion checks.
-            ScalarType::Decimal { precision: (*precision).min(38), scale }
+            ScalarType::Decimal { precision, scale }
         }
         DataType::Date32 | DataType::Date64 => ScalarType::Date,
         DataType::Timestamp(unit, _) => {

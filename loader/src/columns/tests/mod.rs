@@ -181,6 +181,9 @@ fn decimals_keep_every_digit() {
     let negative_scale: ArrayRef =
         Arc::new(Decimal128Array::from(vec![1]).with_precision_and_scale(5, -2).unwrap());
     assert!(load_as(&negative_scale, None).unwrap_err().contains("scale -2"));
+    let fine: ArrayRef =
+        Arc::new(Decimal256Array::from(vec![i256::ONE]).with_precision_and_scale(76, 40).unwrap());
+    assert!(load_as(&fine, None).unwrap_err().contains("scale 40"));
 }
 
 #[test]
