@@ -6,7 +6,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BooleanArray, OffsetSizeTrait};
 use arrow_buffer::NullBuffer;
 use arrow_schema::DataType;
-use muster_engine::batch::ColumnData;
+use muster_engine::batch::{ColumnData, Keys};
 use muster_engine::schema::ScalarType;
 
 use super::unwrap::unwrap;
@@ -36,7 +36,32 @@ pub(super) fn map(ty: &ScalarType, array: &ArrayRef) -> Result<ColumnData, Strin
     if keys.present.is_some() {
         return Err("a map key is NULL; repair the source, or set `skip = true`".to_owned());
     }
-    Ok(ColumnData::Map { ends, keys, values: scalar(ty, &unwrap(entries.column(1))?)?, present })
+    let mut values = scalar(ty, &unwrap(entries.column(1))?)?;
+    if let Some(known) = &mut values.present {
+        hide_later_copies(&ends, &keys.keys, known);
+    }
+    Ok(ColumnData::Map { ends, keys, values, present })
+}
+
+/// Of entries with the same key in one row the first counts, also where its value is NULL: those after it must not
+/// take its place.
+fn hide_later_copies(ends: &[u32], keys: &Keys, known: &mut [bool]) {
+    let Keys::Bytes { ends: key_ends, bytes } = keys else { return };
+    let text = |index: usize| {
+        let start = if index == 0 { 0 } else { key_ends[index - 1] };
+        &bytes[start as usize..key_ends[index] as usize]
+    };
+    let mut start = 0;
+    for &end in ends {
+        let row = start..end as usize;
+        start = end as usize;
+        if known[row.clone()].contains(&false) {
+            let mut seen = std::collections::HashSet::new();
+            for index in row {
+                known[index] &= seen.insert(text(index));
+            }
+        }
+    }
 }
 
 fn rows(array: &ArrayRef) -> Result<Rows, String> {

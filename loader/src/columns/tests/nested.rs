@@ -68,3 +68,17 @@ fn maps_native_and_as_lists_of_pairs() {
         assert_eq!((values.present, present), (Some(vec![true, false, true]), Some(vec![true, false, true])));
     }
 }
+
+#[test]
+fn a_null_first_entry_hides_later_ones_of_its_key() {
+    let mut builder = MapBuilder::new(None, StringBuilder::new(), UInt8Builder::new());
+    for row in [vec![("a", None), ("b", Some(1)), ("a", Some(2))], vec![("a", Some(3)), ("a", None)]] {
+        for (name, value) in row {
+            builder.keys().append_value(name);
+            builder.values().append_option(value);
+        }
+        builder.append(true).unwrap();
+    }
+    let (_, ColumnData::Map { values, .. }) = load(Arc::new(builder.finish())) else { panic!() };
+    assert_eq!(values.present, Some(vec![false, true, false, true, false]));
+}
