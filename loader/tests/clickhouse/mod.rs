@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A database of its own on the server, dropped with this.
-pub struct ClickHouse {
+pub(crate) struct ClickHouse {
     agent: ureq::Agent,
     url: String,
     database: String,
@@ -13,7 +13,7 @@ pub struct ClickHouse {
 
 impl ClickHouse {
     /// Connects to the server that the environment names.
-    pub fn connect() -> Self {
+    pub(crate) fn connect() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let url = std::env::var("MUSTER_TEST_CLICKHOUSE").unwrap_or_else(|_| {
             panic!(
@@ -30,27 +30,27 @@ impl ClickHouse {
     }
 
     /// The answer to a query, with what the server says where it refuses.
-    pub fn try_query(&self, sql: &str, time_zone: &str) -> Result<String, String> {
+    pub(crate) fn try_query(&self, sql: &str, time_zone: &str) -> Result<String, String> {
         self.send(&[("session_timezone", time_zone)], sql.as_bytes())
     }
 
     /// The answer to a query that must work.
-    pub fn query(&self, sql: &str, time_zone: &str) -> String {
+    pub(crate) fn query(&self, sql: &str, time_zone: &str) -> String {
         self.try_query(sql, time_zone).unwrap_or_else(|error| panic!("{error}\n{sql}"))
     }
 
     /// A statement that must work.
-    pub fn run(&self, sql: &str, time_zone: &str) {
+    pub(crate) fn run(&self, sql: &str, time_zone: &str) {
         self.query(sql, time_zone);
     }
 
     /// Rows in RowBinary.
-    pub fn insert(&self, table: &str, rows: &[u8]) {
+    pub(crate) fn insert(&self, table: &str, rows: &[u8]) {
         self.insert_as("RowBinary", table, rows);
     }
 
     /// Rows in any format.
-    pub fn insert_as(&self, format: &str, table: &str, rows: &[u8]) {
+    pub(crate) fn insert_as(&self, format: &str, table: &str, rows: &[u8]) {
         let sql = format!("INSERT INTO {table} FORMAT {format}");
         self.send(&[("query", &sql)], rows).unwrap_or_else(|error| panic!("{error}\n{sql}"));
     }

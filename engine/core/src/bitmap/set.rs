@@ -413,7 +413,9 @@ mod tests {
                     prop_assert_eq!(rows_of(&minus), a.difference(&b).copied().collect());
                     let any = or(&mut vec![take(&a, i), take(&b, j)], ROWS, &mut scratch);
                     prop_assert_eq!(rows_of(&any), a.union(&b).copied().collect());
-                    [both, minus, any].into_iter().for_each(|set| scratch.give(set));
+                    for set in [both, minus, any] {
+                        scratch.give(set);
+                    }
                 }
                 let not = and(Set::Full, shapes(&a).swap_remove(i), true, ROWS, &mut scratch);
                 prop_assert_eq!(rows_of(&not).len(), 65_536 - a.len());
