@@ -95,6 +95,7 @@ impl<'t> Rules<'t> {
                 let of = self.several(1, 7, depth);
                 Rule::AtLeast { k: 1 + self.rng.below(of.len()) as u32, of }
             }
+            16 if self.rng.one_in(2) => self.chain(),
             16 => {
                 // Always true, or always false, but for unknowns.
                 let part = self.nested(depth - 1);
@@ -105,6 +106,18 @@ impl<'t> Rules<'t> {
         };
         self.seen.push(rule.clone());
         rule
+    }
+
+    /// One column equal to one of several constants, the long way: servers make a list of it.
+    fn chain(&mut self) -> Rule {
+        for _ in 0..20 {
+            if let Rule::In { value, list, negated } = self.leaf() {
+                let op = if negated { CompareOp::NotEq } else { CompareOp::Eq };
+                let each = list.into_iter().map(|right| Rule::Compare { left: value.clone(), op, right });
+                return if negated { Rule::all(each.collect()) } else { Rule::any(each.collect()) };
+            }
+        }
+        self.leaf()
     }
 
     fn several(&mut self, least: usize, most: usize, depth: usize) -> Vec<Rule> {

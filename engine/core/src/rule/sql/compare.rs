@@ -9,7 +9,8 @@ use crate::rule::error::RuleError;
 use crate::rule::text::quote_text;
 use crate::schema::ScalarType;
 
-use super::number::{decimal_constant, number_constant};
+use super::list::within;
+use super::number::{decimal_constant, members, number_constant};
 use super::value::Value;
 use super::{Renderer, known};
 
@@ -45,6 +46,24 @@ impl Constant {
             _ => None,
         }
     }
+}
+
+/// A float equal to zero or NaN, or not. The server makes a list of three or more equalities of one column, and lists
+/// compare bits: there the two zeros differ and NaN is found.
+fn float_equality(value: &Value, op: CompareOp, number: Number) -> Option<String> {
+    let negated = match op {
+        CompareOp::Eq => false,
+        CompareOp::NotEq => true,
+        _ => return None,
+    };
+    let special = match number {
+        Number::Int(number) => number == 0,
+        Number::Float(float) => float.get() == 0.0 || float.get().is_nan(),
+    };
+    if !special || !matches!(value.ty, ScalarType::Float { .. }) {
+        return None;
+    }
+    Some(within(value, &value.sql, &members(&value.ty, &[number]).0, negated))
 }
 
 impl Renderer<'_> {
@@ -107,6 +126,9 @@ impl Renderer<'_> {
             (Class::Number, Constant::Bool(truth)) if value.ty == ScalarType::Bool => truth.to_string(),
             (Class::Number, Constant::Bool(_) | Constant::Number(_)) => {
                 let number = constant.number().unwrap_or(Number::Int(0));
+                if let Some(sql) = float_equality(value, op, number) {
+                    return Ok(sql);
+                }
                 match value.ty {
                     ScalarType::Decimal { scale, .. } => decimal_constant(number, scale),
                     _ => number_constant(number),

@@ -85,7 +85,7 @@ impl Renderer<'_> {
 }
 
 /// `sql IN (texts)`; with nothing to be equal to, false where there is a value.
-fn within(value: &Value, sql: &str, texts: &[String], negated: bool) -> String {
+pub(super) fn within(value: &Value, sql: &str, texts: &[String], negated: bool) -> String {
     if texts.is_empty() {
         return known(value, negated);
     }

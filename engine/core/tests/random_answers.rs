@@ -1,0 +1,151 @@
+//! What else can be asked of an audience, against plain counting: overlaps, breakdowns, figures, the Roaring export.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "truth/mod.rs"]
+mod truth;
+
+use std::collections::BTreeMap;
+
+use muster_engine::execute::{Audience, overlap};
+use muster_engine::rule::ast::{Operand, Rule};
+use muster_engine::rule::bind::Scope;
+use muster_engine::rule::limits::Limits;
+use muster_engine::schema::{ColumnType, ScalarType};
+use truth::cell::Cell;
+use truth::engine;
+use truth::generate::Rules;
+use truth::naive::Naive;
+use truth::populate::{self, Options};
+use truth::rng::Rng;
+use truth::table::Table;
+
+const NOW: i64 = 1_795_168_800;
+
+#[test]
+fn overlaps_breakdowns_and_figures_are_what_counting_gives() {
+    for seed in 0..60 {
+        let mut rng = Rng::new(seed);
+        let rows = if seed == 7 { 66_000 } else { rng.below(900) };
+        let columns = 3 + rng.below(12);
+        let table = populate::table(&mut rng, Options { rows, columns, warehouse: false });
+        let built = engine::build(&table, &mut rng).unwrap();
+        let mut drawn = Rules::new(&table, NOW, rng.fork());
+        let rules: Vec<Rule> = (0..if rows > 1000 { 4 } else { 12 }).map(|_| drawn.rule()).collect();
+        let labels = engine::labels(&drawn.labels);
+        let limits = Limits::default();
+        let scope = Scope { now: NOW, labels: &labels, limits: &limits };
+        let audiences: Vec<Audience> =
+            rules.iter().map(|rule| Audience::new(&built.snapshot, rule, &scope).unwrap()).collect();
+        let naive = Naive::new(&table, NOW, &drawn.labels);
+        let members: Vec<Vec<bool>> = rules
+            .iter()
+            .map(|rule| naive.answers(rule).into_iter().map(|answer| answer == Some(true)).collect())
+            .collect();
+
+        let pairs = overlap(&audiences.iter().collect::<Vec<_>>()).unwrap().both;
+        for (i, a) in members.iter().enumerate() {
+            for (j, b) in members.iter().enumerate() {
+                let both = a.iter().zip(b).filter(|(a, b)| **a && **b).count() as u64;
+                assert_eq!(pairs[i][j], both, "seed {seed}: {} and {}", rules[i], rules[j]);
+            }
+        }
+        for ((audience, rule), members) in audiences.iter().zip(&rules).zip(&members) {
+            let place = format!("seed {seed}: {rule}");
+            let inside: Vec<usize> = (0..table.rows()).filter(|&row| members[row]).collect();
+            let ids: roaring::RoaringTreemap = inside.iter().map(|&row| table.user_ids[row]).collect();
+            assert!(audience.to_roaring().unwrap() == ids, "{place}: exported");
+            for index in 0..columns {
+                check_breakdown(audience, &table, index, &inside, &place);
+                check_figures(audience, &table, index, &inside, &place);
+            }
+        }
+    }
+}
+
+/// A value by what makes it distinct: the two zeros are one value, and so are all NaNs.
+fn identity(cell: &Cell) -> String {
+    match cell {
+        Cell::Float(value) => format!("{:?}", value + 0.0),
+        cell => format!("{cell:?}"),
+    }
+}
+
+fn check_breakdown(audience: &Audience, table: &Table, index: usize, inside: &[usize], place: &str) {
+    let column = &table.schema.columns[index];
+    let by = Operand::Column(column.name.clone());
+    let (mut expected, mut null) = (BTreeMap::<String, u64>::new(), 0);
+    for &row in inside {
+        match &table.columns[index][row] {
+            Cell::Null => null += 1,
+            Cell::Array(elements) => {
+                let mut seen: Vec<String> =
+                    elements.iter().filter(|cell| !cell.is_null()).map(identity).collect();
+                seen.sort();
+                seen.dedup();
+                for value in seen {
+                    *expected.entry(value).or_default() += 1;
+                }
+            }
+            Cell::Map(_) => {
+                assert!(audience.breakdown(&by, 5).is_err(), "{place}: a whole map has no breakdown");
+                return;
+            }
+            cell => *expected.entry(identity(cell)).or_default() += 1,
+        }
+    }
+    if matches!(column.ty, ColumnType::Map(_)) {
+        return;
+    }
+    let found = audience.breakdown(&by, usize::MAX).unwrap_or_else(|error| panic!("{place}: {error}"));
+    let mut wanted: Vec<u64> = expected.values().copied().collect();
+    wanted.sort_unstable_by_key(|&count| std::cmp::Reverse(count));
+    let counts: Vec<u64> = found.values.iter().map(|value| value.count).collect();
+    assert_eq!(counts, wanted, "{place}: by {}", column.name);
+    let totals = (found.total, found.distinct, found.null, found.others);
+    assert_eq!(totals, (inside.len() as u64, wanted.len() as u64, null, 0), "{place}: by {}", column.name);
+    let top = audience.breakdown(&by, 2).unwrap();
+    assert_eq!(top.values[..], found.values[..found.values.len().min(2)], "{place}: top of {}", column.name);
+    assert_eq!(top.others, wanted.iter().skip(2).sum::<u64>(), "{place}: others of {}", column.name);
+}
+
+fn check_figures(audience: &Audience, table: &Table, index: usize, inside: &[usize], place: &str) {
+    let column = &table.schema.columns[index];
+    let ColumnType::Scalar(ScalarType::Int { .. } | ScalarType::UInt { .. } | ScalarType::Float { bits: 64 }) =
+        column.ty
+    else {
+        return;
+    };
+    let mut numbers: Vec<f64> = Vec::new();
+    let (mut null, mut nan) = (0, 0);
+    for &row in inside {
+        match &table.columns[index][row] {
+            Cell::Null => null += 1,
+            Cell::Float(value) if value.is_nan() => nan += 1,
+            Cell::Float(value) => numbers.push(value + 0.0),
+            Cell::Int(value) => numbers.push(*value as f64),
+            Cell::Big(value) => numbers.push(*value as f64),
+            other => panic!("{other:?} in a number column"),
+        }
+    }
+    numbers.sort_unstable_by(f64::total_cmp);
+    let levels = [0.0, 0.25, 0.5, 0.99, 1.0];
+    let place = format!("{place}: figures of {}", column.name);
+    let found = audience.stats(&Operand::Column(column.name.clone()), &levels).unwrap();
+    let totals = (found.total, found.count, found.null, found.nan);
+    assert_eq!(totals, (inside.len() as u64, numbers.len() as u64, null, nan), "{place}");
+    assert_eq!(found.min.and_then(|value| value.as_f64()), numbers.first().copied(), "{place}");
+    assert_eq!(found.max.and_then(|value| value.as_f64()), numbers.last().copied(), "{place}");
+    for (quantile, level) in found.quantiles.iter().zip(levels) {
+        let at = ((level * numbers.len() as f64) as usize).min(numbers.len() - 1);
+        assert_eq!(quantile.value.as_f64(), Some(numbers[at]), "{place}: {level}");
+    }
+    let sum: f64 = numbers.iter().sum();
+    let size: f64 = numbers.iter().map(|number| number.abs()).sum();
+    if size.is_finite() && !numbers.is_empty() {
+        let near =
+            |found: Option<f64>, wanted: f64, size: f64| (found.unwrap() - wanted).abs() <= size * 1e-9;
+        assert!(near(found.sum, sum, size), "{place}: {:?} for {sum}", found.sum);
+        let count = numbers.len() as f64;
+        assert!(near(found.mean, sum / count, size / count), "{place}: {:?} for {}", found.mean, sum / count);
+    }
+}
