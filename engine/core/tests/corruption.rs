@@ -105,6 +105,10 @@ fn damaged_snapshots_give_the_right_answer_or_an_error() {
         let subject = &subjects[rng.below(subjects.len())];
         let mode = *rng.pick(&[Mode::Checked, Mode::Trusted, Mode::Trusted, Mode::TrustedManifest]);
         let (mut manifest, mut data) = (subject.manifest.clone(), subject.data.clone());
+        if mode == Mode::Checked && rng.one_in(20) {
+            // Half a copy: the data is another snapshot's.
+            data.clone_from(&subjects[rng.below(subjects.len())].data);
+        }
         // With checksums on, either file; without, what they would have caught.
         let what = match mode {
             Mode::Checked if rng.one_in(4) => damage(&mut manifest, &mut rng),
