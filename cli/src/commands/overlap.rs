@@ -21,7 +21,7 @@ pub(crate) struct Overlap {
     #[arg(required = true, num_args = 2..=50, value_name = "RULE")]
     rules: Vec<String>,
 
-    /// One JSON object: counts[i][j] is the users in both rule i and rule j
+    /// One JSON object; its counts are a row a rule, a column a rule: the users in both
     #[arg(long)]
     json: bool,
 }
