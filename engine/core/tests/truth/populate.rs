@@ -27,8 +27,16 @@ pub fn rows(rng: &mut Rng) -> usize {
     }
 }
 
-const ZONES: [&str; 6] =
-    ["UTC", "UTC", "Asia/Shanghai", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe"];
+/// Of whole, half and quarter hours; one moves its clocks by half an hour, one at midnight.
+const ZONES: [&str; 7] = [
+    "UTC",
+    "UTC",
+    "Asia/Shanghai",
+    "America/New_York",
+    "Asia/Kathmandu",
+    "Australia/Lord_Howe",
+    "Asia/Beirut",
+];
 const WORDS: [&str; 24] = [
     "",
     "a",
