@@ -8,7 +8,7 @@ use std::{fs, io};
 use clap::Args;
 use muster_engine::execute::Audience;
 use muster_engine::rule::ast::{Operand, Rule};
-use muster_engine::rule::bind::Scope;
+use muster_engine::rule::bind::{QueryError, Scope};
 use muster_engine::rule::limits::Limits;
 use muster_engine::schema::Schema;
 use muster_engine::snapshot::Snapshot;
@@ -73,7 +73,12 @@ impl Asking {
     /// A rule, read, bound to the snapshot and planned.
     pub(crate) fn audience(&self, text: &str) -> Result<Audience, Failure> {
         let scope = Scope { now: self.now, labels: &self.labels, limits: &self.limits };
-        Ok(Audience::new(&self.snapshot, &self.rule(text)?, &scope)?)
+        let rule = self.rule(text)?;
+        Audience::new(&self.snapshot, &rule, &scope).map_err(|error| match error {
+            // Binding knows names, not where they stand in what was typed.
+            QueryError::Rule(error) => QueryError::Rule(error.located_in(text)).into(),
+            store => store.into(),
+        })
     }
 
     /// What has a value a user: a column, a map's key, an array's length.
