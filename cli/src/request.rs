@@ -77,7 +77,7 @@ impl Asking {
         Audience::new(&self.snapshot, &rule, &scope).map_err(|error| match error {
             // Binding knows names, not where they stand in what was typed.
             QueryError::Rule(error) => QueryError::Rule(error.located_in(text)).into(),
-            store => store.into(),
+            QueryError::Store(error) => error.into(),
         })
     }
 
