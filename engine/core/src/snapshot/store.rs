@@ -121,14 +121,21 @@ impl Store {
     pub fn rollback(&self, to: Option<u64>) -> Result<u64> {
         let _lock = self.lock()?;
         let have = self.generations()?;
-        let target = match (to, self.current_generation()?) {
-            (Some(to), _) => have.iter().copied().find(|&generation| generation == to),
-            (None, current) => {
-                have.iter().copied().rfind(|&generation| current.is_none_or(|c| generation < c))
+        let target = match to {
+            Some(wanted) if have.contains(&wanted) => wanted,
+            Some(wanted) => return Err(Error::NoGeneration { wanted, have }),
+            None => {
+                let current = self.current_generation()?;
+                let earlier =
+                    have.iter().copied().rfind(|&generation| current.is_none_or(|c| generation < c));
+                earlier.ok_or_else(|| {
+                    let current = current.map_or("nothing".to_owned(), |c| format!("generation {c}"));
+                    Error::input(format!(
+                        "{current} is in service and the store holds nothing earlier to go back to"
+                    ))
+                })?
             }
         };
-        let wanted = to.or_else(|| self.current_generation().ok().flatten()?.checked_sub(1)).unwrap_or(0);
-        let target = target.ok_or(Error::NoGeneration { wanted, have })?;
         // A generation that cannot be opened must not go into service.
         self.generation(target)?;
         self.set_current(target)?;
