@@ -19,7 +19,7 @@ use crate::rule::ast::{HasTest, Literal, Operand, Rule, TextTest};
 use crate::rule::error::{RuleError, did_you_mean};
 use crate::rule::labels::{Labels, expand};
 use crate::rule::limits::Limits;
-use crate::schema::{ColumnSchema, ColumnType, HeldAs, ScalarType};
+use crate::schema::{ColumnSchema, ColumnType, ScalarType};
 use crate::snapshot::{Column, Snapshot};
 
 use condition::{ColumnKey, Condition, Leaf, Part, bucket_seed};
@@ -320,11 +320,6 @@ impl<'a> Binder<'a> {
                 .into())
             }
         }
-    }
-
-    /// How the source holds a column, for those who render or explain.
-    pub fn held_as(&self, name: &str) -> Option<HeldAs> {
-        self.snapshot.schema().column(name).map(|(_, column)| column.held_as)
     }
 
     /// The value column of a key: opened here once, or part of the snapshot.

@@ -177,7 +177,7 @@ impl Binder<'_> {
                     .hint("compare a column")
                     .into())
             }
-            (Side::Const(value), side) => self.compare_const(right, side, mirrored(op), &value, truth),
+            (Side::Const(value), side) => self.compare_const(right, side, op.mirrored(), &value, truth),
             (side, Side::Const(value)) => self.compare_const(left, side, op, &value, truth),
             (a, b) => Self::compare_columns((left, &a), op, (right, &b), truth),
         }
@@ -466,16 +466,6 @@ fn first_id(holds: impl Fn(u64) -> bool) -> Option<u64> {
         }
     }
     Some(low)
-}
-
-fn mirrored(op: CompareOp) -> CompareOp {
-    match op {
-        CompareOp::Less => CompareOp::Greater,
-        CompareOp::LessEq => CompareOp::GreaterEq,
-        CompareOp::Greater => CompareOp::Less,
-        CompareOp::GreaterEq => CompareOp::LessEq,
-        same => same,
-    }
 }
 
 /// Enum and UUID have an order in the warehouse that is not kept here.
