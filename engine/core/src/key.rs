@@ -44,6 +44,18 @@ pub const fn to_wide_int(key: u128) -> i128 {
     (key ^ (1 << 127)) as i128
 }
 
+/// The bucket of a user, 0 to 9,999: the value of ClickHouse's `intHash64(bitXor(user_id, seed)) % 10000`.
+#[inline(always)]
+pub fn bucket_of(seed: u64, user_id: u64) -> u32 {
+    let mut x = user_id ^ seed ^ 0x4cf2_d2ba_ae6d_a887;
+    x = (x ^ (x >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    x = (x ^ (x >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    x ^= x >> 33;
+    // The remainder of 64 bits from those of its halves: processors divide many small numbers at once, but no large ones.
+    let (high, low) = ((x >> 32) as u32, x as u32);
+    (high % 10_000 * ((1_u64 << 32) % 10_000) as u32 + low % 10_000) % 10_000
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,52 +1,53 @@
 //! Writing leaves: ascending rows in, the smallest container for each chunk out.
 
+use std::sync::OnceLock;
+
 use super::{Bits, WORDS};
 use crate::format::records::{
     CONTAINER_ARRAY, CONTAINER_BITS, CONTAINER_FULL, CONTAINER_RUNS, ChunkEntry, LeafHeader,
 };
 use crate::format::rows_in_chunk;
 
-/// Collects a leaf chunk by chunk, in ascending order.
-#[derive(Debug)]
-pub struct LeafBuilder {
-    table_rows: u32,
-    rows: u32,
-    entries: Vec<ChunkEntry>,
-    /// Containers; offsets in `entries` are from the start of this until [`LeafBuilder::finish`].
-    containers: Vec<u8>,
+/// Containers back to back, each the smallest of its rows.
+#[derive(Debug, Default)]
+pub struct ContainerWriter {
+    bytes: Vec<u8>,
 }
 
-impl LeafBuilder {
-    /// For a table with this many rows.
-    pub fn new(table_rows: u32) -> Self {
-        Self { table_rows, rows: 0, entries: Vec::new(), containers: Vec::new() }
-    }
+/// Where a container went and what it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Written {
+    /// One of the `CONTAINER_*`.
+    pub kind: u8,
+    /// Rows set.
+    pub rows: u32,
+    /// In units of 8 bytes from the writer's start.
+    pub offset: u32,
+}
 
-    /// Adds a chunk given as ascending rows.
-    pub fn push_rows(&mut self, chunk: u32, rows: &[u16]) {
-        if rows.is_empty() {
-            return;
-        }
+impl ContainerWriter {
+    /// Adds the rows of a chunk with `chunk_rows` rows, ascending and not none.
+    pub fn push_rows(&mut self, rows: &[u16], chunk_rows: u32) -> Written {
         let runs = 1 + rows.windows(2).filter(|pair| pair[1] != pair[0] + 1).count();
-        let kind = self.smallest(chunk, rows.len(), runs);
-        self.entry(chunk, kind, rows.len());
-        match kind {
-            CONTAINER_ARRAY => self.containers.extend_from_slice(bytemuck::cast_slice(rows)),
+        let written = self.begin(rows.len(), runs, chunk_rows);
+        match written.kind {
+            CONTAINER_ARRAY => self.bytes.extend_from_slice(bytemuck::cast_slice(rows)),
             CONTAINER_BITS => {
                 let mut bits: Bits = [0; WORDS];
                 for &row in rows {
                     bits[row as usize / 64] |= 1 << (row % 64);
                 }
-                self.containers.extend_from_slice(bytemuck::cast_slice(&bits));
+                self.bytes.extend_from_slice(bytemuck::cast_slice(&bits));
             }
             CONTAINER_RUNS => self.push_runs(runs, rows.iter().copied()),
             _ => {}
         }
         self.pad(8);
+        written
     }
 
-    /// Adds a chunk given as bits.
-    pub fn push_bits(&mut self, chunk: u32, bits: &Bits) {
+    /// Adds the rows of a chunk given as bits; `None` if there are none.
+    pub fn push_bits(&mut self, bits: &Bits, chunk_rows: u32) -> Option<Written> {
         let (mut count, mut runs, mut carry) = (0_usize, 0_usize, 0_u64);
         for &word in bits {
             count += word.count_ones() as usize;
@@ -55,49 +56,38 @@ impl LeafBuilder {
             carry = word >> 63;
         }
         if count == 0 {
-            return;
+            return None;
         }
-        let kind = self.smallest(chunk, count, runs);
-        self.entry(chunk, kind, count);
-        match kind {
+        let written = self.begin(count, runs, chunk_rows);
+        match written.kind {
             CONTAINER_ARRAY => {
                 for row in iterate(bits) {
-                    self.containers.extend_from_slice(&row.to_le_bytes());
+                    self.bytes.extend_from_slice(&row.to_le_bytes());
                 }
             }
-            CONTAINER_BITS => self.containers.extend_from_slice(bytemuck::cast_slice(bits)),
+            CONTAINER_BITS => self.bytes.extend_from_slice(bytemuck::cast_slice(bits)),
             CONTAINER_RUNS => self.push_runs(runs, iterate(bits)),
             _ => {}
         }
         self.pad(8);
+        Some(written)
     }
 
-    fn smallest(&self, chunk: u32, rows: usize, runs: usize) -> u8 {
-        if rows as u32 == rows_in_chunk(self.table_rows, chunk) {
-            return CONTAINER_FULL;
-        }
-        let (array, bits, runs) = (rows * 2, WORDS * 8, 8 + runs * 4);
-        if runs < array && runs < bits {
-            CONTAINER_RUNS
-        } else if array <= bits {
-            CONTAINER_ARRAY
-        } else {
-            CONTAINER_BITS
-        }
+    /// All containers.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
-    fn entry(&mut self, chunk: u32, kind: u8, rows: usize) {
+    fn begin(&mut self, rows: usize, runs: usize, chunk_rows: u32) -> Written {
+        let kind = kind_of(rows, runs, chunk_rows);
         if kind == CONTAINER_BITS {
             self.pad(64);
         }
-        let offset = (self.containers.len() / 8) as u32;
-        let (rank, rows) = (self.rows, rows as u32);
-        self.entries.push(ChunkEntry { chunk: chunk as u16, kind, zero: 0, rows, rank, offset });
-        self.rows += rows;
+        Written { kind, rows: rows as u32, offset: (self.bytes.len() / 8) as u32 }
     }
 
     fn push_runs(&mut self, count: usize, rows: impl Iterator<Item = u16>) {
-        self.containers.extend_from_slice(&(count as u64).to_le_bytes());
+        self.bytes.extend_from_slice(&(count as u64).to_le_bytes());
         let mut open: Option<(u16, u16)> = None;
         for row in rows {
             open = match open {
@@ -115,12 +105,78 @@ impl LeafBuilder {
     }
 
     fn push_run(&mut self, (first, last): (u16, u16)) {
-        self.containers.extend_from_slice(&first.to_le_bytes());
-        self.containers.extend_from_slice(&last.to_le_bytes());
+        self.bytes.extend_from_slice(&first.to_le_bytes());
+        self.bytes.extend_from_slice(&last.to_le_bytes());
     }
 
     fn pad(&mut self, to: usize) {
-        self.containers.resize(self.containers.len().next_multiple_of(to), 0);
+        self.bytes.resize(self.bytes.len().next_multiple_of(to), 0);
+    }
+}
+
+/// The container for so many rows in so many runs.
+fn kind_of(rows: usize, runs: usize, chunk_rows: u32) -> u8 {
+    if let Some(kind) = forced() {
+        return kind;
+    }
+    if rows as u32 == chunk_rows {
+        return CONTAINER_FULL;
+    }
+    let (array, bits, runs) = (rows * 2, WORDS * 8, 8 + runs * 4);
+    if runs < array && runs < bits {
+        CONTAINER_RUNS
+    } else if array <= bits {
+        CONTAINER_ARRAY
+    } else {
+        CONTAINER_BITS
+    }
+}
+
+/// The one kind of container that `MUSTER_CONTAINERS=array|bits|runs` asks for, so that tests reach every combination.
+fn forced() -> Option<u8> {
+    static FORCED: OnceLock<Option<u8>> = OnceLock::new();
+    *FORCED.get_or_init(|| match std::env::var("MUSTER_CONTAINERS").as_deref() {
+        Ok("array") => Some(CONTAINER_ARRAY),
+        Ok("bits") => Some(CONTAINER_BITS),
+        Ok("runs") => Some(CONTAINER_RUNS),
+        _ => None,
+    })
+}
+
+/// Collects a leaf chunk by chunk, in ascending order.
+#[derive(Debug)]
+pub struct LeafBuilder {
+    table_rows: u32,
+    rows: u32,
+    entries: Vec<ChunkEntry>,
+    /// Offsets in `entries` are from the start of this until [`LeafBuilder::finish`].
+    containers: ContainerWriter,
+}
+
+impl LeafBuilder {
+    /// For a table with this many rows.
+    pub fn new(table_rows: u32) -> Self {
+        Self { table_rows, rows: 0, entries: Vec::new(), containers: ContainerWriter::default() }
+    }
+
+    /// Adds a chunk given as ascending rows.
+    pub fn push_rows(&mut self, chunk: u32, rows: &[u16]) {
+        if !rows.is_empty() {
+            let written = self.containers.push_rows(rows, rows_in_chunk(self.table_rows, chunk));
+            self.entry(chunk, written);
+        }
+    }
+
+    /// Adds a chunk given as bits.
+    pub fn push_bits(&mut self, chunk: u32, bits: &Bits) {
+        if let Some(written) = self.containers.push_bits(bits, rows_in_chunk(self.table_rows, chunk)) {
+            self.entry(chunk, written);
+        }
+    }
+
+    fn entry(&mut self, chunk: u32, Written { kind, rows, offset }: Written) {
+        self.entries.push(ChunkEntry { chunk: chunk as u16, kind, zero: 0, rows, rank: self.rows, offset });
+        self.rows += rows;
     }
 
     /// Rows added so far.
@@ -137,12 +193,12 @@ impl LeafBuilder {
         for entry in &mut self.entries {
             entry.offset += (body / 8) as u32;
         }
-        let bytes = (body + self.containers.len()) as u64;
+        let bytes = (body + self.containers.bytes().len()) as u64;
         let header = LeafHeader { rows: self.rows, chunks: self.entries.len() as u32, bytes };
         out.extend_from_slice(bytemuck::bytes_of(&header));
         out.extend_from_slice(bytemuck::cast_slice(&self.entries));
         out.resize(at as usize + body, 0);
-        out.extend_from_slice(&self.containers);
+        out.extend_from_slice(self.containers.bytes());
         at
     }
 }

@@ -64,13 +64,7 @@ impl Leaf {
                 && chunk < chunks_of(table_rows)
                 && entry.rank == rank
                 && (1..=chunk_rows).contains(&entry.rows)
-                && match entry.kind {
-                    CONTAINER_ARRAY => self.has(entry, u64::from(entry.rows) * 2),
-                    CONTAINER_BITS => self.has(entry, 8 * WORDS as u64),
-                    CONTAINER_RUNS => self.has(entry, 8 + 4 * self.run_count(entry)),
-                    CONTAINER_FULL => entry.rows == chunk_rows,
-                    _ => false,
-                };
+                && container_fits(&self.section, entry.kind, entry.offset, entry.rows, chunk_rows);
             if !fits {
                 return Err(self
                     .section
@@ -80,14 +74,6 @@ impl Leaf {
             rank += entry.rows;
         }
         if rank == self.rows { Ok(()) } else { Err(self.section.corrupt("a bitmap's cardinality is wrong")) }
-    }
-
-    fn has(&self, entry: &ChunkEntry, bytes: u64) -> bool {
-        u64::from(entry.offset) * 8 + bytes <= self.section.len() as u64
-    }
-
-    fn run_count(&self, entry: &ChunkEntry) -> u64 {
-        self.section.record::<u32>(u64::from(entry.offset) * 8).map_or(u64::MAX / 8, u64::from)
     }
 
     /// Rows set.
@@ -137,28 +123,7 @@ impl Leaf {
 
     /// The container of an entry of this leaf.
     pub fn container_of(&self, entry: &ChunkEntry) -> Container<'_> {
-        let bytes = self.section.bytes().get(entry.offset as usize * 8..).unwrap_or_default();
-        let container = match entry.kind {
-            CONTAINER_ARRAY => bytes
-                .get(..entry.rows as usize * 2)
-                .and_then(|bytes| bytemuck::try_cast_slice(bytes).ok())
-                .map(Container::Array),
-            CONTAINER_BITS => bytes
-                .get(..8 * WORDS)
-                .and_then(|bytes| bytemuck::try_cast_slice::<u8, u64>(bytes).ok())
-                .and_then(|words| words.try_into().ok())
-                .map(Container::Bits),
-            CONTAINER_RUNS => bytes
-                .split_at_checked(8)
-                .and_then(|(head, runs)| {
-                    let count = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
-                    bytemuck::try_cast_slice(runs.get(..count.checked_mul(4)?)?).ok()
-                })
-                .map(Container::Runs),
-            _ => Some(Container::Full),
-        };
-        // The directory check saw that it is there; if not, the bytes changed under us and no answer is right.
-        container.unwrap_or(Container::Empty)
+        container_at(&self.section, entry.kind, entry.offset, entry.rows)
     }
 
     /// Whether a row is set.
@@ -171,6 +136,48 @@ impl Leaf {
         let entry = self.entry(row >> 16)?;
         self.container_of(entry).rank(row as u16).map(|rank| entry.rank + rank)
     }
+}
+
+/// Whether a container lies within its section and may have its kind.
+pub(crate) fn container_fits(section: &Section, kind: u8, offset: u32, rows: u32, chunk_rows: u32) -> bool {
+    let at = u64::from(offset) * 8;
+    let bytes = match kind {
+        CONTAINER_ARRAY => u64::from(rows) * 2,
+        CONTAINER_BITS => 8 * WORDS as u64,
+        CONTAINER_RUNS => match section.record::<u32>(at) {
+            Ok(runs) => 8 + 4 * u64::from(runs),
+            Err(_) => return false,
+        },
+        CONTAINER_FULL => return rows == chunk_rows,
+        _ => return false,
+    };
+    at + bytes <= section.len() as u64
+}
+
+/// The container at an offset of a section, of which [`container_fits`] is true.
+pub(crate) fn container_at(section: &Section, kind: u8, offset: u32, rows: u32) -> Container<'_> {
+    let bytes = section.bytes().get(offset as usize * 8..).unwrap_or_default();
+    let container = match kind {
+        CONTAINER_ARRAY => bytes
+            .get(..rows as usize * 2)
+            .and_then(|bytes| bytemuck::try_cast_slice(bytes).ok())
+            .map(Container::Array),
+        CONTAINER_BITS => bytes
+            .get(..8 * WORDS)
+            .and_then(|bytes| bytemuck::try_cast_slice::<u8, u64>(bytes).ok())
+            .and_then(|words| words.try_into().ok())
+            .map(Container::Bits),
+        CONTAINER_RUNS => bytes
+            .split_at_checked(8)
+            .and_then(|(head, runs)| {
+                let count = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
+                bytemuck::try_cast_slice(runs.get(..count.checked_mul(4)?)?).ok()
+            })
+            .map(Container::Runs),
+        _ => Some(Container::Full),
+    };
+    // The directory check saw that it is there; if not, the bytes changed under us and no answer is right.
+    container.unwrap_or(Container::Empty)
 }
 
 impl Container<'_> {

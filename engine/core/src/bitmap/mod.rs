@@ -3,16 +3,20 @@
 //! Nothing here decodes a container to the heap: operands are borrowed, results live in reused [`Scratch`] buffers.
 
 mod build;
+pub mod kernel;
 mod leaf;
 mod set;
+mod terms;
+#[cfg(test)]
+mod tests;
 
-pub use build::{LeafBuilder, encode_leaf};
+pub use build::{ContainerWriter, LeafBuilder, encode_leaf};
 pub use leaf::{Container, Leaf, Run};
-pub use set::{Scratch, Set, and, count_bits, or};
+pub(crate) use leaf::{container_at, container_fits};
+pub use set::{Part, Scratch, Set, and, count_and, toggle};
+pub use terms::Terms;
 
 /// Words of a chunk's bitset.
 pub const WORDS: usize = 1024;
 /// A chunk's bitset.
 pub type Bits = [u64; WORDS];
-/// Sets up to this size are kept as sorted rows rather than bits.
-pub const ARRAY_MAX: usize = 4096;

@@ -1,9 +1,17 @@
 //! The algebra on one chunk: operands borrowed from leaves, results in reused buffers.
 //!
-//! Sparse results are sorted arrays, dense ones bitsets; a complement is never built where it can be subtracted.
+//! A set may stand for the rows it does *not* have ([`Part::not`]), so a complement is never built. AND takes [`Part`]s apart
+//! by what they are on this chunk, combines all bitsets in one pass and filters the smallest array by the rest; OR is the AND
+//! of complements where a part is one, and else a union. Counting writes nothing where that can be helped.
+
+use std::rc::Rc;
 
 use super::build::iterate;
-use super::{ARRAY_MAX, Bits, Container, Run, WORDS};
+use super::terms::Terms;
+use super::{Bits, Container, Run, WORDS, kernel};
+
+/// Arrays up to this many rows are merged; above, a bitset is cheaper.
+const MERGE_MAX: usize = 64;
 
 /// Rows of one chunk.
 #[derive(Debug)]
@@ -22,6 +30,19 @@ pub enum Set<'a> {
     OwnArray(Vec<u16>),
     /// Bits in a scratch buffer.
     OwnBits(Box<Bits>),
+    /// Ascending rows that are kept for other uses too.
+    SharedArray(Rc<Vec<u16>>),
+    /// Bits that are kept for other uses too.
+    SharedBits(Rc<Box<Bits>>),
+}
+
+/// A set, or all rows that it does not have.
+#[derive(Debug)]
+pub struct Part<'a> {
+    /// The set.
+    pub set: Set<'a>,
+    /// Whether its complement is meant.
+    pub not: bool,
 }
 
 /// Buffers that results live in, so that a running count allocates nothing.
@@ -31,6 +52,8 @@ pub struct Scratch {
     #[allow(clippy::vec_box)]
     bits: Vec<Box<Bits>>,
     arrays: Vec<Vec<u16>>,
+    /// All clear whenever nobody is using it.
+    blank: Option<Box<Bits>>,
 }
 
 impl Scratch {
@@ -48,9 +71,21 @@ impl Scratch {
 
     /// An empty array.
     pub fn array(&mut self) -> Vec<u16> {
-        let mut array = self.arrays.pop().unwrap_or_else(|| Vec::with_capacity(ARRAY_MAX));
+        let mut array = self.arrays.pop().unwrap_or_default();
         array.clear();
         array
+    }
+
+    /// Lends a clear bitset with these rows added, and clears it again.
+    pub(super) fn with_rows<T>(&mut self, rows: &[u16], f: impl FnOnce(&mut Self, &Bits) -> T) -> T {
+        let mut bits = self.blank.take().unwrap_or_else(|| Box::new([0; WORDS]));
+        kernel::flip_rows(&mut bits, rows);
+        let result = f(self, &bits);
+        for &row in rows {
+            bits[row as usize / 64] = 0;
+        }
+        self.blank = Some(bits);
+        result
     }
 
     /// Takes a set's buffer back.
@@ -58,7 +93,9 @@ impl Scratch {
         match set {
             Set::OwnArray(array) => self.arrays.push(array),
             Set::OwnBits(bits) => self.bits.push(bits),
-            _ => {}
+            Set::SharedArray(array) => self.arrays.extend(Rc::into_inner(array)),
+            Set::SharedBits(bits) => self.bits.extend(Rc::into_inner(bits)),
+            Set::Empty | Set::Full | Set::Array(_) | Set::Bits(_) | Set::Runs(_) => {}
         }
     }
 }
@@ -75,7 +112,7 @@ impl<'a> From<Container<'a>> for Set<'a> {
     }
 }
 
-impl Set<'_> {
+impl<'a> Set<'a> {
     /// The same rows, borrowing this set's buffer.
     pub fn view(&self) -> Container<'_> {
         match self {
@@ -83,8 +120,10 @@ impl Set<'_> {
             Self::Full => Container::Full,
             Self::Array(rows) => Container::Array(rows),
             Self::OwnArray(rows) => Container::Array(rows),
+            Self::SharedArray(rows) => Container::Array(rows),
             Self::Bits(bits) => Container::Bits(bits),
             Self::OwnBits(bits) => Container::Bits(bits),
+            Self::SharedBits(bits) => Container::Bits(bits),
             Self::Runs(runs) => Container::Runs(runs),
         }
     }
@@ -105,220 +144,291 @@ impl Set<'_> {
         }
     }
 
-    /// These rows as bits: borrowed if they are bits already.
-    pub fn into_bits<'s>(self, chunk_rows: u32, scratch: &mut Scratch) -> Set<'s>
+    /// These rows as bits of their own.
+    pub fn into_bits<'s>(self, chunk_rows: u32, scratch: &mut Scratch) -> Box<Bits>
     where
         Self: 's,
     {
         match self {
-            Set::Bits(bits) => {
-                let mut own = scratch.dirty();
-                own.copy_from_slice(bits);
-                Set::OwnBits(own)
-            }
-            Set::OwnBits(bits) => Set::OwnBits(bits),
+            Set::OwnBits(bits) => bits,
             other => {
-                let mut bits = scratch.zeroed();
-                union_into(&mut bits, other.view(), chunk_rows);
+                let mut bits = scratch.dirty();
+                match other.view() {
+                    Container::Bits(words) => bits.copy_from_slice(words),
+                    view => {
+                        bits.fill(0);
+                        union_into(&mut bits, view, chunk_rows);
+                    }
+                }
                 scratch.give(other);
+                bits
+            }
+        }
+    }
+
+    /// The same set, whose buffer can be shared.
+    #[must_use]
+    pub fn shared(self) -> Self {
+        match self {
+            Self::OwnArray(rows) => Self::SharedArray(Rc::new(rows)),
+            Self::OwnBits(bits) => Self::SharedBits(Rc::new(bits)),
+            other => other,
+        }
+    }
+
+    /// Another hold of a set that is borrowed or shared; `None` if it is somebody's own.
+    pub fn again(&self) -> Option<Set<'a>> {
+        Some(match self {
+            Self::Empty => Set::Empty,
+            Self::Full => Set::Full,
+            Self::Array(rows) => Set::Array(rows),
+            Self::Bits(bits) => Set::Bits(bits),
+            Self::Runs(runs) => Set::Runs(runs),
+            Self::SharedArray(rows) => Set::SharedArray(Rc::clone(rows)),
+            Self::SharedBits(bits) => Set::SharedBits(Rc::clone(bits)),
+            Self::OwnArray(_) | Self::OwnBits(_) => return None,
+        })
+    }
+}
+
+impl<'a> Part<'a> {
+    /// The set itself.
+    pub fn is(set: impl Into<Set<'a>>) -> Self {
+        Self { set: set.into(), not: false }
+    }
+
+    /// Everything but the set.
+    pub fn is_not(set: impl Into<Set<'a>>) -> Self {
+        Self { set: set.into(), not: true }
+    }
+
+    /// The other rows.
+    #[must_use]
+    pub fn inverted(self) -> Self {
+        Self { set: self.set, not: !self.not }
+    }
+
+    /// Whether it is known to have no rows.
+    pub fn is_none(&self) -> bool {
+        matches!((&self.set, self.not), (Set::Empty, false) | (Set::Full, true))
+    }
+
+    /// Whether it is known to have all rows.
+    pub fn is_all(&self) -> bool {
+        matches!((&self.set, self.not), (Set::Empty, true) | (Set::Full, false))
+    }
+
+    /// Rows it stands for.
+    pub fn count(&self, chunk_rows: u32) -> u32 {
+        let count = self.set.count(chunk_rows);
+        if self.not { chunk_rows - count } else { count }
+    }
+
+    /// The rows it stands for as a set.
+    pub fn into_set(self, chunk_rows: u32, scratch: &mut Scratch) -> Set<'a> {
+        match (self.not, self.set) {
+            (false, set) => set,
+            (true, Set::Empty) => Set::Full,
+            (true, Set::Full) => Set::Empty,
+            (true, set) => {
+                let mut bits = scratch.zeroed();
+                union_into(&mut bits, Container::Full, chunk_rows);
+                subtract_from(&mut bits, set.view());
+                scratch.give(set);
                 Set::OwnBits(bits)
             }
         }
     }
 }
 
-/// `a AND b`, or `a AND NOT b` when `minus`.
-pub fn and<'a>(a: Set<'a>, b: Set<'a>, minus: bool, chunk_rows: u32, scratch: &mut Scratch) -> Set<'a> {
-    match (&a, &b, minus) {
-        (Set::Empty, ..) | (_, Set::Empty, true) | (_, Set::Full, false) => {
-            scratch.give(b);
-            return a;
-        }
-        (_, Set::Empty, false) | (_, Set::Full, true) => {
-            scratch.give(a);
-            return Set::Empty;
-        }
-        (Set::Full, _, false) => return b,
-        _ => {}
+/// The rows in all of the parts. Takes the parts out of `parts`.
+pub fn and<'a>(parts: &mut Terms<'a>, chunk_rows: u32, scratch: &mut Scratch) -> Part<'a> {
+    if parts.is_none() {
+        parts.give_all(scratch);
+        return Part::is(Set::Empty);
     }
-    let result = match (a.view(), b.view()) {
-        (Container::Array(rows), other) => keep_rows(rows, other, minus, scratch),
-        (other, Container::Array(rows)) if !minus => keep_rows(rows, other, false, scratch),
+    if parts.only_complements() {
+        // Outside of all of these is outside of their union.
+        let of = parts.take_complements();
+        return Part::is_not(union(of, parts, chunk_rows, scratch));
+    }
+    let set = parts.intersect(chunk_rows, scratch);
+    Part::is(set)
+}
+
+/// How many rows are in all of the parts.
+pub fn count_and(parts: &mut Terms<'_>, chunk_rows: u32, scratch: &mut Scratch) -> u32 {
+    if parts.is_none() {
+        parts.give_all(scratch);
+        return 0;
+    }
+    if parts.only_complements() {
+        let of = parts.take_complements();
+        return chunk_rows - count_union(of, parts, chunk_rows, scratch);
+    }
+    parts.count(chunk_rows, scratch)
+}
+
+/// The union of sets, whose list goes back to `pool`.
+fn union<'a>(
+    mut of: Vec<Set<'a>>,
+    pool: &mut Terms<'a>,
+    chunk_rows: u32,
+    scratch: &mut Scratch,
+) -> Set<'a> {
+    let set = match of.len() {
+        0 => Set::Empty,
+        1 => of.pop().unwrap_or(Set::Empty),
+        _ => match few_rows(&of, scratch) {
+            Some(rows) => Set::OwnArray(rows),
+            None => Set::OwnBits(union_bits(&of, chunk_rows, scratch).0),
+        },
+    };
+    pool.give_list(of, scratch);
+    set
+}
+
+fn count_union<'a>(of: Vec<Set<'a>>, pool: &mut Terms<'a>, chunk_rows: u32, scratch: &mut Scratch) -> u32 {
+    let count = match &of[..] {
+        [] => 0,
+        [only] => only.count(chunk_rows),
         _ => {
-            let Set::OwnBits(mut bits) = a.into_bits(chunk_rows, scratch) else { return Set::Empty };
-            if minus {
-                subtract_from(&mut bits, b.view());
+            if let Some(rows) = few_rows(&of, scratch) {
+                let count = rows.len() as u32;
+                scratch.give(Set::OwnArray(rows));
+                count
             } else {
-                intersect_into(&mut bits, b.view());
+                let (bits, count) = union_bits(&of, chunk_rows, scratch);
+                scratch.give(Set::OwnBits(bits));
+                count
             }
-            scratch.give(b);
-            return Set::OwnBits(bits);
         }
     };
-    scratch.give(a);
-    scratch.give(b);
-    result
+    pool.give_list(of, scratch);
+    count
 }
 
-/// The rows of a sorted array that are (not) in a container.
-fn keep_rows<'s>(rows: &[u16], other: Container<'_>, minus: bool, scratch: &mut Scratch) -> Set<'s> {
-    let mut kept = scratch.array();
-    match other {
-        Container::Array(others) => merge(rows, others, minus, &mut kept),
-        Container::Bits(bits) => {
-            // Branchless: every row is written, the length moves only for those that stay.
-            kept.resize(rows.len(), 0);
-            let mut len = 0;
-            for &row in rows {
-                kept[len] = row;
-                let set = bits[row as usize / 64] >> (row % 64) & 1 == 1;
-                len += usize::from(set != minus);
-            }
-            kept.truncate(len);
+/// The union as an array, if all sets are arrays and have few rows together.
+fn few_rows(of: &[Set<'_>], scratch: &mut Scratch) -> Option<Vec<u16>> {
+    let mut total = 0;
+    for set in of {
+        let Container::Array(rows) = set.view() else { return None };
+        total += rows.len();
+        if total > MERGE_MAX {
+            return None;
         }
-        other => kept.extend(rows.iter().copied().filter(|&row| other.contains(row) != minus)),
     }
-    Set::OwnArray(kept)
+    let mut all = scratch.array();
+    for set in of {
+        if let Container::Array(rows) = set.view() {
+            all.extend_from_slice(rows);
+        }
+    }
+    all.sort_unstable();
+    all.dedup();
+    Some(all)
 }
 
-fn merge(rows: &[u16], others: &[u16], minus: bool, kept: &mut Vec<u16>) {
-    // Far fewer rows than others: search each; else walk both.
-    if rows.len() * 16 < others.len() {
-        let mut rest = others;
-        for &row in rows {
-            let at = gallop(rest, row);
-            rest = &rest[at..];
-            if (rest.first() == Some(&row)) != minus {
-                kept.push(row);
-            }
+/// The union as bits, and how many rows it has: all bitsets in one pass, then runs, then arrays row by row.
+fn union_bits(of: &[Set<'_>], chunk_rows: u32, scratch: &mut Scratch) -> (Box<Bits>, u32) {
+    let mut out = scratch.dirty();
+    let mut begun = false;
+    let mut count = 0;
+    each_group(of.iter().filter_map(as_bits), |group| {
+        if begun {
+            group.iter().for_each(|bits| union_into(&mut out, Container::Bits(bits), chunk_rows));
+            count = kernel::count(&out);
+        } else {
+            count = kernel::or_into(&mut out, group);
+            begun = true;
         }
-        return;
-    }
-    let mut at = 0;
-    for &row in rows {
-        while at < others.len() && others[at] < row {
-            at += 1;
-        }
-        if (others.get(at) == Some(&row)) != minus {
-            kept.push(row);
-        }
-    }
-}
-
-/// Index of the first element not below `row`, found by doubling steps.
-fn gallop(rows: &[u16], row: u16) -> usize {
-    let mut high = 1;
-    while high < rows.len() && rows[high] < row {
-        high *= 2;
-    }
-    let low = high / 2;
-    let end = rows.len().min(high + 1);
-    if low >= end { end } else { low + rows[low..end].partition_point(|&other| other < row) }
-}
-
-/// Any of these sets.
-pub fn or<'a>(parts: &mut Vec<Set<'a>>, chunk_rows: u32, scratch: &mut Scratch) -> Set<'a> {
-    if parts.iter().any(|part| matches!(part, Set::Full)) {
-        parts.drain(..).for_each(|part| scratch.give(part));
-        return Set::Full;
-    }
-    parts.retain(|part| !matches!(part, Set::Empty));
-    match parts.len() {
-        0 => return Set::Empty,
-        1 => return parts.pop().unwrap_or(Set::Empty),
-        _ => {}
-    }
-    let sparse = parts.iter().try_fold(0, |sum, part| match part.view() {
-        Container::Array(rows) => Some(sum + rows.len()),
-        _ => None,
     });
-    if parts.len() == 2 && sparse.is_some_and(|sum| sum <= ARRAY_MAX) {
-        let mut merged = scratch.array();
-        if let (Container::Array(a), Container::Array(b)) = (parts[0].view(), parts[1].view()) {
-            union_arrays(a, b, &mut merged);
+    if !begun {
+        out.fill(0);
+    }
+    let mut runs = false;
+    for set in of {
+        if let view @ (Container::Runs(_) | Container::Full) = set.view() {
+            union_into(&mut out, view, chunk_rows);
+            runs = true;
         }
-        parts.drain(..).for_each(|part| scratch.give(part));
-        return Set::OwnArray(merged);
     }
-    // Start from an own bitset if there is one, else copy a borrowed one, else from nothing.
-    let first = parts
-        .iter()
-        .position(|part| matches!(part, Set::OwnBits(_)))
-        .or_else(|| parts.iter().position(|part| matches!(part, Set::Bits(_))))
-        .unwrap_or(0);
-    let Set::OwnBits(mut bits) = parts.swap_remove(first).into_bits(chunk_rows, scratch) else {
-        return Set::Empty;
-    };
-    for part in parts.drain(..) {
-        union_into(&mut bits, part.view(), chunk_rows);
-        scratch.give(part);
+    if runs {
+        count = kernel::count(&out);
     }
-    Set::OwnBits(bits)
+    for set in of {
+        if let Container::Array(rows) = set.view() {
+            count += kernel::add_rows(&mut out, rows);
+        }
+    }
+    (out, count)
 }
 
-fn union_arrays(a: &[u16], b: &[u16], out: &mut Vec<u16>) {
-    let (mut i, mut j) = (0, 0);
-    while i < a.len() && j < b.len() {
-        let (x, y) = (a[i], b[j]);
-        out.push(x.min(y));
-        i += usize::from(x <= y);
-        j += usize::from(y <= x);
+/// How many bitsets are combined in one pass.
+pub(super) const GROUP: usize = 32;
+
+/// Hands over bitsets in groups that fit one pass.
+pub(super) fn each_group<'b>(of: impl Iterator<Item = &'b Bits>, mut f: impl FnMut(&[&'b Bits])) {
+    static NONE: Bits = [0; WORDS];
+    let mut group: [&Bits; GROUP] = [&NONE; GROUP];
+    let mut len = 0;
+    for bits in of {
+        group[len] = bits;
+        len += 1;
+        if len == GROUP {
+            f(&group);
+            len = 0;
+        }
     }
-    out.extend_from_slice(&a[i..]);
-    out.extend_from_slice(&b[j..]);
+    if len > 0 {
+        f(&group[..len]);
+    }
+}
+
+/// The bits of a set that is a bitset.
+pub(super) fn as_bits<'s>(set: &'s Set<'_>) -> Option<&'s Bits> {
+    match set.view() {
+        Container::Bits(bits) => Some(bits),
+        _ => None,
+    }
 }
 
 /// Adds a container's rows to a bitset.
 pub(super) fn union_into(bits: &mut Bits, other: Container<'_>, chunk_rows: u32) {
     match other {
         Container::Empty => {}
-        Container::Full => fill(bits, 0, chunk_rows.saturating_sub(1) as u16, true),
+        Container::Full if chunk_rows == 0 => {}
+        Container::Full => fill(bits, 0, (chunk_rows - 1) as u16, true),
         Container::Array(rows) => {
-            for &row in rows {
-                bits[row as usize / 64] |= 1 << (row % 64);
-            }
+            kernel::add_rows(bits, rows);
         }
         Container::Bits(other) => bits.iter_mut().zip(other).for_each(|(a, b)| *a |= b),
         Container::Runs(runs) => runs.iter().for_each(|run| fill(bits, run.first, run.last, true)),
     }
 }
 
-fn intersect_into(bits: &mut Bits, other: Container<'_>) {
-    match other {
-        Container::Empty => bits.fill(0),
-        Container::Full => {}
-        Container::Bits(other) => bits.iter_mut().zip(other).for_each(|(a, b)| *a &= b),
-        Container::Array(rows) => {
-            let mut kept: Bits = [0; WORDS];
-            for &row in rows {
-                kept[row as usize / 64] |= bits[row as usize / 64] & (1 << (row % 64));
-            }
-            bits.copy_from_slice(&kept);
+/// Takes away all rows outside of the runs.
+pub(super) fn intersect_runs(bits: &mut Bits, runs: &[Run]) {
+    let mut next = 0_u32;
+    for run in runs {
+        if u32::from(run.first) > next {
+            fill(bits, next as u16, run.first - 1, false);
         }
-        Container::Runs(runs) => {
-            let mut next = 0_u32;
-            for run in runs {
-                if u32::from(run.first) > next {
-                    fill(bits, next as u16, run.first - 1, false);
-                }
-                next = next.max(u32::from(run.last) + 1);
-            }
-            if let Ok(next) = u16::try_from(next) {
-                fill(bits, next, u16::MAX, false);
-            }
-        }
+        next = next.max(u32::from(run.last) + 1);
+    }
+    if let Ok(next) = u16::try_from(next) {
+        fill(bits, next, u16::MAX, false);
     }
 }
 
-fn subtract_from(bits: &mut Bits, other: Container<'_>) {
+/// Takes away a container's rows.
+pub(super) fn subtract_from(bits: &mut Bits, other: Container<'_>) {
     match other {
         Container::Empty => {}
         Container::Full => bits.fill(0),
         Container::Bits(other) => bits.iter_mut().zip(other).for_each(|(a, b)| *a &= !b),
         Container::Array(rows) => {
-            for &row in rows {
-                bits[row as usize / 64] &= !(1 << (row % 64));
-            }
+            kernel::remove_rows(bits, rows);
         }
         Container::Runs(runs) => runs.iter().for_each(|run| fill(bits, run.first, run.last, false)),
     }
@@ -326,100 +436,40 @@ fn subtract_from(bits: &mut Bits, other: Container<'_>) {
 
 /// Sets or clears `first..=last`.
 fn fill(bits: &mut Bits, first: u16, last: u16, value: bool) {
+    if value {
+        each_word(bits, first, last, |word, mask| *word |= mask);
+    } else {
+        each_word(bits, first, last, |word, mask| *word &= !mask);
+    }
+}
+
+/// Flips a container's rows, which is not a full one.
+pub fn toggle(bits: &mut Bits, other: Container<'_>) {
+    match other {
+        Container::Empty | Container::Full => {}
+        Container::Array(rows) => kernel::flip_rows(bits, rows),
+        Container::Bits(other) => bits.iter_mut().zip(other).for_each(|(a, b)| *a ^= b),
+        Container::Runs(runs) => {
+            for run in runs {
+                each_word(bits, run.first, run.last, |word, mask| *word ^= mask);
+            }
+        }
+    }
+}
+
+/// The words that hold `first..=last`, with a mask of those bits.
+#[inline(always)]
+fn each_word(bits: &mut Bits, first: u16, last: u16, f: impl Fn(&mut u64, u64)) {
     if first > last {
         return;
     }
     let (from, to) = (first as usize / 64, last as usize / 64);
-    for (word, bits) in bits.iter_mut().enumerate().take(to + 1).skip(from) {
-        let low = if word == from { u64::MAX << (first % 64) } else { u64::MAX };
-        let high = if word == to { u64::MAX >> (63 - last % 64) } else { u64::MAX };
-        if value {
-            *bits |= low & high;
-        } else {
-            *bits &= !(low & high);
-        }
+    let (low, high) = (u64::MAX << (first % 64), u64::MAX >> (63 - last % 64));
+    if from == to {
+        f(&mut bits[from], low & high);
+        return;
     }
-}
-
-/// How many rows are in all of `keep` and in none of `minus`: one pass, nothing written.
-pub fn count_bits(keep: &[&Bits], minus: &[&Bits]) -> u32 {
-    const LANE: usize = 16;
-    let mut count = 0;
-    for at in (0..WORDS).step_by(LANE) {
-        let mut lane = [u64::MAX; LANE];
-        for bits in keep {
-            lane.iter_mut().zip(&bits[at..at + LANE]).for_each(|(a, b)| *a &= b);
-        }
-        for bits in minus {
-            lane.iter_mut().zip(&bits[at..at + LANE]).for_each(|(a, b)| *a &= !b);
-        }
-        count += lane.iter().map(|word| word.count_ones()).sum::<u32>();
-    }
-    count
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const ROWS: u32 = 65_536;
-
-    /// A set in each of its shapes, made from the same rows.
-    fn shapes(rows: &BTreeSet<u16>) -> Vec<Set<'static>> {
-        let list: Vec<u16> = rows.iter().copied().collect();
-        let mut bits = Box::new([0; WORDS]);
-        union_into(&mut bits, Container::Array(&list), ROWS);
-        let mut runs: Vec<Run> = Vec::new();
-        for &row in &list {
-            match runs.last_mut() {
-                Some(run) if run.last + 1 == row => run.last = row,
-                _ => runs.push(Run { first: row, last: row }),
-            }
-        }
-        let runs: &'static [Run] = Box::leak(runs.into_boxed_slice());
-        vec![Set::OwnArray(list), Set::OwnBits(bits), Set::Runs(runs)]
-    }
-
-    fn rows_of(set: &Set<'_>) -> BTreeSet<u16> {
-        let mut rows = BTreeSet::new();
-        set.for_each(ROWS, |row| assert!(rows.insert(row)));
-        assert_eq!(set.count(ROWS) as usize, rows.len());
-        rows
-    }
-
-    fn some_rows() -> impl Strategy<Value = BTreeSet<u16>> {
-        prop_oneof![
-            proptest::collection::btree_set(any::<u16>(), 0..50),
-            proptest::collection::btree_set(0_u16..400, 0..300),
-            (any::<u16>(), any::<u16>()).prop_map(|(a, b)| (a.min(b)..=a.max(b)).collect()),
-        ]
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-        #[test]
-        fn every_pair_of_shapes_obeys_set_algebra(a in some_rows(), b in some_rows()) {
-            let mut scratch = Scratch::default();
-            for i in 0..3 {
-                for j in 0..3 {
-                    let take = |rows: &BTreeSet<u16>, shape: usize| shapes(rows).swap_remove(shape);
-                    let both = and(take(&a, i), take(&b, j), false, ROWS, &mut scratch);
-                    prop_assert_eq!(rows_of(&both), a.intersection(&b).copied().collect());
-                    let minus = and(take(&a, i), take(&b, j), true, ROWS, &mut scratch);
-                    prop_assert_eq!(rows_of(&minus), a.difference(&b).copied().collect());
-                    let any = or(&mut vec![take(&a, i), take(&b, j)], ROWS, &mut scratch);
-                    prop_assert_eq!(rows_of(&any), a.union(&b).copied().collect());
-                    for set in [both, minus, any] {
-                        scratch.give(set);
-                    }
-                }
-                let not = and(Set::Full, shapes(&a).swap_remove(i), true, ROWS, &mut scratch);
-                prop_assert_eq!(rows_of(&not).len(), 65_536 - a.len());
-            }
-        }
-    }
+    f(&mut bits[from], low);
+    bits[from + 1..to].iter_mut().for_each(|word| f(word, u64::MAX));
+    f(&mut bits[to], high);
 }

@@ -6,12 +6,14 @@ mod dictionary;
 mod ids;
 mod list;
 mod map;
+mod steps;
 mod value;
 
 pub use dictionary::Dictionary;
 pub use ids::Ids;
 pub use list::{ListColumn, Postings};
 pub use map::MapColumn;
+pub use steps::Steps;
 pub use value::{Codes, Layout, ValueColumn};
 
 use crate::bitmap::Leaf;

@@ -2,14 +2,16 @@
 //!
 //! It answers by code: which rows have a code in a range, how many, and what code one row has.
 
+use std::sync::{Arc, OnceLock};
+
 use crate::bitmap::Leaf;
-use crate::column::{Dictionary, open_presence};
+use crate::column::{Dictionary, Steps, open_presence};
 use crate::error::Result;
 use crate::format::data::{Section, Values};
 use crate::format::records::{
     ColumnRecord, FLAG_DISTINCT, FLAG_ORDER, LAYOUT_BITS, LAYOUT_DENSE, LAYOUT_SPARSE,
 };
-use crate::format::{CHUNK_ROWS, FENCE_STRIDE, rows_in_chunk};
+use crate::format::{CHUNK_ROWS, FENCE_STRIDE, LEAF_VALUES_MAX, rows_in_chunk};
 
 /// How codes are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +50,9 @@ pub struct ValueColumn {
     totals: Option<Values<u32>>,
     order: Option<(Values<u16>, Values<u32>)>,
     leaves: Values<u64>,
+    /// Leaves that were opened, by code.
+    opened: Arc<[OnceLock<Leaf>]>,
+    steps: Option<Steps>,
     /// Layout bits: the rows that are true.
     truths: Option<Leaf>,
 }
@@ -86,7 +91,12 @@ impl ValueColumn {
             let fences_at = record.order_at.saturating_add(u64::from(present) * 2).saturating_add(7) & !7;
             Some((rows, region.values(fences_at, fences)?))
         };
-        let leaves = region.values(record.leaves_at, record.leaves.into())?;
+        let leaves: Values<u64> = region.values(record.leaves_at, record.leaves.into())?;
+        let opened = (0..leaves.len().min(LEAF_VALUES_MAX)).map(|_| OnceLock::new()).collect();
+        let steps = match record.steps_at {
+            0 => None,
+            at => Some(Steps::open(region, at, table_rows)?),
+        };
         let truths = match layout {
             Layout::Bits => Some(Leaf::open(region, leaves.get(1)?, table_rows)?),
             Layout::Dense | Layout::Sparse => None,
@@ -103,6 +113,8 @@ impl ValueColumn {
             totals,
             order,
             leaves,
+            opened,
+            steps,
             truths,
         })
     }
@@ -161,11 +173,40 @@ impl ValueColumn {
 
     /// The bitmap of one code, if it has one. For booleans only `true` (code 1) has.
     pub fn leaf(&self, code: u32) -> Result<Option<Leaf>> {
-        let Some(&at) = self.leaves.all()?.get(code as usize) else { return Ok(None) };
-        if at == 0 {
-            return Ok(None);
+        self.leaf_ref(code).map(|leaf| leaf.cloned())
+    }
+
+    /// The same, borrowed; opened once.
+    pub fn leaf_ref(&self, code: u32) -> Result<Option<&Leaf>> {
+        let Some(slot) = self.opened.get(code as usize) else { return Ok(None) };
+        if let Some(leaf) = slot.get() {
+            return Ok(Some(leaf));
         }
-        Leaf::open(&self.region, at, self.table_rows).map(Some)
+        match self.leaves.get(code as usize)? {
+            0 => Ok(None),
+            at => {
+                let leaf = Leaf::open(&self.region, at, self.table_rows)?;
+                Ok(Some(slot.get_or_init(|| leaf)))
+            }
+        }
+    }
+
+    /// Opens and checks the leaves of all codes, so that [`ValueColumn::opened_leaf`] has them.
+    pub fn check_leaves(&self) -> Result<()> {
+        (0..self.opened.len() as u32).try_for_each(|code| match self.leaf_ref(code)? {
+            Some(leaf) => leaf.check(),
+            None => Ok(()),
+        })
+    }
+
+    /// The leaf of a code, of a column whose leaves were checked.
+    pub fn opened_leaf(&self, code: u32) -> Option<&Leaf> {
+        self.opened.get(code as usize)?.get()
+    }
+
+    /// Prefixes of each chunk's order, if there are some.
+    pub fn steps(&self) -> Option<&Steps> {
+        self.steps.as_ref()
     }
 
     /// Checks everything a scan or a search by chunk reads, so that these cannot fail afterwards.
@@ -185,6 +226,9 @@ impl ValueColumn {
         if let Some((rows, fences)) = &self.order {
             rows.section().check()?;
             fences.section().check()?;
+        }
+        if let Some(steps) = &self.steps {
+            steps.check()?;
         }
         Ok(())
     }
@@ -246,6 +290,21 @@ impl ValueColumn {
         Some((rows.get(first..last)?, end - start))
     }
 
+    /// The rows of a chunk with a value in the order of their codes, rows of one code ascending. [`ValueColumn::check`] must
+    /// have succeeded. Empty without an order.
+    pub fn order_of_chunk(&self, chunk: u32) -> &[u16] {
+        let (start, end) = self.order_span(chunk);
+        self.order.as_ref().and_then(|(rows, _)| rows.unchecked().get(start..end)).unwrap_or_default()
+    }
+
+    /// How many rows of a chunk have a code below `code`, known to be in `between`. [`ValueColumn::check`] must have succeeded.
+    pub fn position(&self, chunk: u32, code: u32, between: (usize, usize)) -> usize {
+        let Some((rows, fences)) = &self.order else { return between.0 };
+        let (start, end) = self.order_span(chunk);
+        let (low, high) = ((start + between.0).min(end), (start + between.1).min(end));
+        self.order_lower(rows.unchecked(), fences.unchecked(), low, high, chunk, code) - start
+    }
+
     /// The first position in `start..end` whose code is not below `code`.
     fn order_lower(
         &self,
@@ -265,7 +324,7 @@ impl ValueColumn {
         while low < high {
             let middle = low + (high - low) / 2;
             let row = rows.get(middle).map_or(0, |&row| chunk << 16 | u32::from(row));
-            if self.code(row).ok().flatten().is_some_and(|other| other < code) {
+            if self.code_of_present(row).is_some_and(|other| other < code) {
                 low = middle + 1;
             } else {
                 high = middle;

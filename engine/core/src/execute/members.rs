@@ -90,7 +90,7 @@ impl Members<'_> {
                 || audience.evaluator(),
                 |evaluator, chunk| {
                     evaluator.enter(chunk);
-                    let set = evaluator.eval(root);
+                    let set = evaluator.rows(root);
                     let (base, rows) = (chunk << 16, evaluator.chunk_rows());
                     let ids = audience.snapshot.ids().ids(base, base + rows)?;
                     let mut found = Vec::with_capacity(set.count(rows) as usize);

@@ -194,7 +194,7 @@ impl Audience {
         self.fold_chunks(
             |evaluator, chunk| {
                 evaluator.enter(chunk);
-                let set = evaluator.eval(root);
+                let set = evaluator.rows(root);
                 set.for_each(evaluator.chunk_rows(), |row| f(chunk << 16 | u32::from(row)));
                 evaluator.give(set);
             },

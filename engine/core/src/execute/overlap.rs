@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::Audience;
-use crate::bitmap::{Set, count_bits};
+use crate::bitmap::{Set, kernel};
 use crate::error::{Error, Result};
 use crate::format::chunks_of;
 
@@ -37,19 +37,16 @@ pub fn overlap(audiences: &[&Audience]) -> Result<Overlap> {
                 let mut bits = Vec::with_capacity(count);
                 for (audience, evaluator) in audiences.iter().zip(evaluators.iter_mut()) {
                     evaluator.enter(chunk);
-                    let set = evaluator.eval(audience.plan.root());
-                    bits.push(evaluator.bits(set));
+                    bits.push(evaluator.bits(audience.plan.root()));
                 }
                 let mut both = vec![0_u64; count * count];
                 for (i, a) in bits.iter().enumerate() {
                     for (j, b) in bits.iter().enumerate().skip(i) {
-                        if let (Set::OwnBits(a), Set::OwnBits(b)) = (a, b) {
-                            both[i * count + j] = count_bits(&[a, b], &[]).into();
-                        }
+                        both[i * count + j] = kernel::count_and(&[a, b], &[]).into();
                     }
                 }
-                for (set, evaluator) in bits.into_iter().zip(evaluators.iter_mut()) {
-                    evaluator.give(set);
+                for (bits, evaluator) in bits.into_iter().zip(evaluators.iter_mut()) {
+                    evaluator.give(Set::OwnBits(bits));
                 }
                 both
             },

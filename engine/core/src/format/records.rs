@@ -63,8 +63,10 @@ pub struct ColumnRecord {
     pub order_at: u64,
     /// Where each code's leaf is.
     pub leaves_at: u64,
+    /// Steps, or 0 if there are none.
+    pub steps_at: u64,
     /// Zero.
-    pub zero3: [u64; 4],
+    pub zero3: [u64; 3],
 }
 
 /// Booleans: bitmaps only.
@@ -181,6 +183,34 @@ pub const CONTAINER_RUNS: u8 = 2;
 /// All rows of the chunk.
 pub const CONTAINER_FULL: u8 = 3;
 
+/// Start of a column's steps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct StepsHeader {
+    /// Steps in all.
+    pub steps: u32,
+    /// Chunks of the table.
+    pub chunks: u32,
+    /// Bytes of header, directory and containers.
+    pub bytes: u64,
+}
+
+/// One step: the rows of a chunk whose code is below a code.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct StepEntry {
+    /// The code.
+    pub code: u32,
+    /// Rows of the chunk below it: the step's position in the chunk's order.
+    pub rows: u32,
+    /// Where the container is, in units of 8 bytes from the steps' start.
+    pub offset: u32,
+    /// One of the `CONTAINER_*`.
+    pub kind: u8,
+    /// Zero.
+    pub zero: [u8; 3],
+}
+
 /// Start of `data.bin`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
@@ -210,5 +240,7 @@ const _: () = {
     assert!(size_of::<IdsRecord>() == 64);
     assert!(size_of::<LeafHeader>() == 16);
     assert!(size_of::<ChunkEntry>() == 16);
+    assert!(size_of::<StepsHeader>() == 16);
+    assert!(size_of::<StepEntry>() == 16);
     assert!(size_of::<DataHeader>() == 64);
 };

@@ -6,9 +6,10 @@ use super::describe::describe;
 use super::pair::Pair;
 use super::simplify::Facts;
 use super::{Codes, Node, NodeId, Op, Plan};
-use crate::bitmap::Leaf as Bitmap;
+use crate::bitmap::{Leaf as Bitmap, WORDS};
 use crate::column::{Layout, Postings, ValueColumn};
 use crate::error::Result;
+use crate::format::chunks_of;
 use crate::rule::bind::condition::{ColumnKey, Condition, Leaf, Part};
 use crate::rule::bind::ranges::{self, Range};
 use crate::rule::bind::{Binder, QueryError};
@@ -107,7 +108,9 @@ impl<'c> Lowering<'_, 'c> {
     }
 
     fn push(&mut self, op: Op, rows: f64, exact: bool, bytes: u64, label: String) -> NodeId {
-        self.nodes.push(Node { op, rows, exact, bytes, label, memo: None });
+        let row_wise = matches!(op, Op::Pair(_) | Op::Bucket { .. } | Op::UserIds(_))
+            || op.terms().iter().any(|&term| self.nodes[term].row_wise);
+        self.nodes.push(Node { op, rows, exact, bytes, row_wise, label, memo: None });
         self.uses.push(1);
         self.nodes.len() - 1
     }
@@ -119,7 +122,7 @@ impl<'c> Lowering<'_, 'c> {
     fn and(&mut self, mut terms: Vec<NodeId>) -> NodeId {
         // Stored sets before those computed row by row, and the smallest first: what it leaves out, nobody looks at.
         terms.sort_by(|&a, &b| {
-            let key = |id: NodeId| (self.row_wise(id), self.nodes[id].rows);
+            let key = |id: NodeId| (self.nodes[id].row_wise, self.nodes[id].rows);
             let ((a_slow, a_rows), (b_slow, b_rows)) = (key(a), key(b));
             a_slow.cmp(&b_slow).then(a_rows.total_cmp(&b_rows))
         });
@@ -132,7 +135,7 @@ impl<'c> Lowering<'_, 'c> {
     fn or(&mut self, mut terms: Vec<NodeId>) -> NodeId {
         // Largest first: a full chunk ends the union.
         terms.sort_by(|&a, &b| {
-            let key = |id: NodeId| (self.row_wise(id), -self.nodes[id].rows);
+            let key = |id: NodeId| (self.nodes[id].row_wise, -self.nodes[id].rows);
             let ((a_slow, a_rows), (b_slow, b_rows)) = (key(a), key(b));
             a_slow.cmp(&b_slow).then(a_rows.total_cmp(&b_rows))
         });
@@ -140,13 +143,6 @@ impl<'c> Lowering<'_, 'c> {
         let missed: f64 = terms.iter().map(|&id| 1.0 - self.nodes[id].rows / total).product();
         let label = format!("any of {}", terms.len());
         self.push(Op::Or(terms), (1.0 - missed) * total, false, 0, label)
-    }
-
-    fn row_wise(&self, id: NodeId) -> bool {
-        match &self.nodes[id].op {
-            Op::Pair(_) | Op::Bucket { .. } | Op::UserIds(_) => true,
-            op => op.terms().iter().any(|&term| self.row_wise(term)),
-        }
     }
 
     fn leaf(&mut self, leaf: &Leaf) -> Result<NodeId, QueryError> {
@@ -231,11 +227,11 @@ impl<'c> Lowering<'_, 'c> {
         } else if column.has_order() {
             self.scan(column, ranges, label)
         } else {
-            // Bitmaps of the chosen values or of the others, whichever are fewer; a scan if these are larger than the codes.
+            // Bitmaps of the chosen values or of the others, whichever are fewer; steps or a scan if these are larger.
             let inside = ranges::len(ranges) <= ranges::len(&others);
             let bitmaps = leaves(&column, if inside { ranges } else { &others })?;
             let size: u64 = bitmaps.iter().map(|leaf| leaf.bytes() as u64).sum();
-            if size > u64::from(self.snapshot.rows()) * column.code_width() as u64 {
+            if size > self.bytes_of_codes(&column, ranges) {
                 self.scan(column, ranges, label)
             } else if inside {
                 self.any_bitmap(bitmaps, label)
@@ -248,8 +244,22 @@ impl<'c> Lowering<'_, 'c> {
     }
 
     fn scan(&mut self, column: ValueColumn, ranges: &[Range], label: String) -> NodeId {
-        let bytes = u64::from(column.present()) * 2;
+        let bytes = self.bytes_of_codes(&column, ranges);
         self.push(Op::Codes(Codes::new(column, ranges.to_vec())), 0.0, true, bytes, label)
+    }
+
+    /// Bytes that ranges of codes read: about two bitmaps for every end of a range, or all codes.
+    fn bytes_of_codes(&self, column: &ValueColumn, ranges: &[Range]) -> u64 {
+        let all = u64::from(self.snapshot.rows()) * column.code_width() as u64;
+        let ends: u64 = ranges
+            .iter()
+            .map(|&(from, to)| u64::from(from > 0) + u64::from(to < column.dictionary().len()))
+            .sum();
+        match column.steps() {
+            Some(_) => all.min(ends * u64::from(chunks_of(self.snapshot.rows())) * 2 * 8 * WORDS as u64),
+            None if column.has_order() => all.min(u64::from(column.present()) * 2),
+            None => all,
+        }
     }
 
     fn any_bitmap(&mut self, mut leaves: Vec<Bitmap>, label: String) -> NodeId {

@@ -40,6 +40,8 @@ pub struct Node {
     pub exact: bool,
     /// Bytes of the snapshot it reads itself, its terms not counted, if every chunk is evaluated.
     pub bytes: u64,
+    /// Whether it, or something below it, looks at rows one by one.
+    pub row_wise: bool,
     /// In words, for `explain`.
     pub label: String,
     /// Where its result is kept for its other uses, if it has any and is worth it.
@@ -134,7 +136,10 @@ impl Plan {
     pub fn check(&self, snapshot: &Snapshot) -> Result<(), Error> {
         self.nodes.iter().try_for_each(|node| match &node.op {
             Op::Bitmap(leaf) | Op::NotBitmap(leaf) => leaf.check(),
-            Op::Codes(codes) => codes.column.check(),
+            Op::Codes(codes) => {
+                codes.column.check()?;
+                if codes.column.has_order() { Ok(()) } else { codes.column.check_leaves() }
+            }
             Op::UserIds(_) | Op::Bucket { .. } => snapshot.ids().ids(0, snapshot.rows()).map(|_| ()),
             Op::Pair(pair) => pair.check(snapshot),
             Op::None | Op::All | Op::Rows(_) | Op::NotRows(_) | Op::And(_) | Op::Or(_) | Op::AtLeast(..) => {

@@ -114,14 +114,6 @@ pub enum PairSide {
     UserId,
 }
 
-/// The bucket of a user, 0 to 9,999: the value of ClickHouse's `intHash64(bitXor(user_id, seed)) % 10000`.
-pub fn bucket_of(seed: u64, user_id: u64) -> u32 {
-    let mut x = user_id ^ seed ^ 0x4cf2_d2ba_ae6d_a887;
-    x = (x ^ (x >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    x = (x ^ (x >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    ((x ^ (x >> 33)) % 10_000) as u32
-}
-
 /// The hash of a bucket's salt: ClickHouse's `xxHash64(salt)`.
 pub fn bucket_seed(salt: &str) -> u64 {
     xxhash_rust::xxh64::xxh64(salt.as_bytes(), 0)
@@ -130,6 +122,7 @@ pub fn bucket_seed(salt: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key::bucket_of;
 
     #[test]
     fn buckets_are_those_of_clickhouse() {

@@ -1,12 +1,16 @@
 //! From codes to a region's bytes: dictionaries, totals, codes, order and leaves of a value column.
 
 use super::spool::RowBits;
+use super::steps::StepsBuilder;
 use crate::bitmap::{LeafBuilder, encode_leaf};
 use crate::format::records::{
     ColumnRecord, DICTIONARY_8, DICTIONARY_16, DICTIONARY_BYTES, DICTIONARY_NONE, DictionaryRecord,
     FLAG_DISTINCT, FLAG_ORDER, LAYOUT_BITS, LAYOUT_DENSE, LAYOUT_SPARSE,
 };
 use crate::format::{FENCE_STRIDE, LEAF_VALUES_MAX, chunks_of};
+
+/// Columns with fewer values than this answer a range by the bitmaps of its values.
+const STEPLESS_VALUES_MAX: usize = 8;
 
 /// The encoded bytes of one column.
 #[derive(Debug)]
@@ -96,6 +100,15 @@ impl<'a> Present<'a> {
         Self::Rows(rows)
     }
 
+    /// Index of the first value behind a chunk.
+    fn end_of_chunk(self, chunk: u32, table_rows: u32) -> usize {
+        let end = (u64::from(chunk) + 1) << 16;
+        match self {
+            Self::All => end.min(u64::from(table_rows)) as usize,
+            Self::Rows(rows) => rows.partition_point(|&row| u64::from(row) < end),
+        }
+    }
+
     fn row(self, index: usize) -> u32 {
         match self {
             Self::All => index as u32,
@@ -143,15 +156,19 @@ pub(super) fn encode_values(
     record.layout = if sparse { LAYOUT_SPARSE } else { LAYOUT_DENSE };
     put_codes(out, table_rows, present, codes, &mut record);
     if distinct <= LEAF_VALUES_MAX {
-        let leaves = put_leaves(out, table_rows, present, codes, distinct);
+        let mut steps = (distinct > STEPLESS_VALUES_MAX).then(|| StepsBuilder::new(table_rows));
+        let leaves = put_leaves(out, table_rows, present, codes, distinct, steps.as_mut());
         record.leaves = distinct as u32;
         record.leaves_at = put(out, &leaves);
+        record.steps_at = steps.map_or(0, |steps| steps.finish(out));
     } else {
         record.flags |= FLAG_ORDER;
         let (order, fences) = order_of(table_rows, present, codes, &totals);
         record.order_at = put(out, &order);
         out.resize(out.len().next_multiple_of(8), 0);
         out.extend_from_slice(bytemuck::cast_slice(&fences));
+        drop(fences);
+        record.steps_at = steps_of(table_rows, present, codes, &order).finish(out);
     }
     record
 }
@@ -209,26 +226,44 @@ fn put_leaves(
     present: Present<'_>,
     codes: &[u32],
     distinct: usize,
+    mut steps: Option<&mut StepsBuilder>,
 ) -> Vec<u64> {
     let mut builders: Vec<LeafBuilder> = (0..distinct).map(|_| LeafBuilder::new(table_rows)).collect();
     let mut buckets: Vec<Vec<u16>> = vec![Vec::new(); distinct];
-    let mut flush = |chunk: u32, buckets: &mut [Vec<u16>]| {
-        for (builder, bucket) in builders.iter_mut().zip(buckets) {
+    let mut from = 0;
+    for chunk in 0..chunks_of(table_rows) {
+        let to = present.end_of_chunk(chunk, table_rows);
+        for index in from..to {
+            buckets[codes[index] as usize].push(present.row(index) as u16);
+        }
+        from = to;
+        if let Some(steps) = &mut steps {
+            steps.push_chunk((0..).zip(&buckets).map(|(code, bucket)| (code, &bucket[..])));
+        }
+        for (builder, bucket) in builders.iter_mut().zip(&mut buckets) {
             builder.push_rows(chunk, bucket);
             bucket.clear();
         }
-    };
-    let mut chunk = 0;
-    for (index, &code) in codes.iter().enumerate() {
-        let row = present.row(index);
-        if row >> 16 != chunk {
-            flush(chunk, &mut buckets);
-            chunk = row >> 16;
-        }
-        buckets[code as usize].push(row as u16);
     }
-    flush(chunk, &mut buckets);
     builders.into_iter().map(|builder| builder.finish(out)).collect()
+}
+
+/// Steps of a column with an order.
+fn steps_of(table_rows: u32, present: Present<'_>, codes: &[u32], order: &[u16]) -> StepsBuilder {
+    let mut steps = StepsBuilder::new(table_rows);
+    let mut code_of_row = vec![0_u32; 1 << 16];
+    let mut from = 0;
+    for chunk in 0..chunks_of(table_rows) {
+        let to = present.end_of_chunk(chunk, table_rows);
+        for index in from..to {
+            code_of_row[present.row(index) as u16 as usize] = codes[index];
+        }
+        let same_code = |a: &u16, b: &u16| code_of_row[*a as usize] == code_of_row[*b as usize];
+        let groups = order[from..to].chunk_by(same_code);
+        steps.push_chunk(groups.map(|group| (code_of_row[group[0] as usize], group)));
+        from = to;
+    }
+    steps
 }
 
 /// Per chunk the rows by (code, row), and the code at every [`FENCE_STRIDE`]th position.

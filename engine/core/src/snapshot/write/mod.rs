@@ -15,6 +15,7 @@ mod list;
 mod map;
 mod scalar;
 mod spool;
+mod steps;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};

@@ -1,0 +1,380 @@
+//! The inner loops over a chunk's words and rows, compiled for what the processor can do.
+//!
+//! Each loop is written once, in portable Rust that compilers turn into vector code, and compiled three times on x86-64: for
+//! any processor, for AVX2 and for AVX-512. Which one runs is decided once a process, by asking the processor;
+//! `MUSTER_KERNEL=portable|avx2|avx512` asks for less than it has, so that tests cover every one. Elsewhere (NEON is part of
+//! every 64-bit ARM) the portable loops are the vector code.
+
+use std::sync::OnceLock;
+
+use super::{Bits, WORDS};
+
+/// Words taken together: few enough to stay in registers, enough to keep loads in flight.
+const LANE: usize = 32;
+
+/// Which compilation of the loops runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kernel {
+    /// For any processor.
+    Portable,
+    /// AVX2, BMI and POPCNT.
+    Avx2,
+    /// AVX-512 with the byte, word and population count instructions.
+    Avx512,
+}
+
+/// The kernel that this process uses.
+pub fn kernel() -> Kernel {
+    static CHOSEN: OnceLock<Kernel> = OnceLock::new();
+    *CHOSEN.get_or_init(|| {
+        let wanted = match std::env::var("MUSTER_KERNEL").as_deref() {
+            Ok("portable") => Kernel::Portable,
+            Ok("avx2") => Kernel::Avx2,
+            _ => Kernel::Avx512,
+        };
+        wanted.min(best())
+    })
+}
+
+#[cfg(target_arch = "x86_64")]
+fn best() -> Kernel {
+    let avx2 = is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("bmi1")
+        && is_x86_feature_detected!("bmi2")
+        && is_x86_feature_detected!("lzcnt")
+        && is_x86_feature_detected!("popcnt");
+    let avx512 = avx2
+        && is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512vpopcntdq");
+    match (avx512, avx2) {
+        (true, _) => Kernel::Avx512,
+        (_, true) => Kernel::Avx2,
+        _ => Kernel::Portable,
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn best() -> Kernel {
+    Kernel::Portable
+}
+
+/// Compiles each loop of `body` for every kernel, and makes the function that calls the right one.
+macro_rules! kernels {
+    ($($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $out:ty)?;)*) => {
+        $(
+            $(#[$doc])*
+            pub fn $name($($arg: $ty),*) $(-> $out)? {
+                #[cfg(target_arch = "x86_64")]
+                match kernel() {
+                    // SAFETY: `kernel` is this only if the processor was asked for every feature that the function uses.
+                    Kernel::Avx512 => return unsafe { avx512::$name($($arg),*) },
+                    // SAFETY: as above.
+                    Kernel::Avx2 => return unsafe { avx2::$name($($arg),*) },
+                    Kernel::Portable => {}
+                }
+                body::$name($($arg),*)
+            }
+        )*
+
+        #[cfg(target_arch = "x86_64")]
+        mod avx512 {
+            use super::*;
+            $(
+                #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+                pub(super) fn $name($($arg: $ty),*) $(-> $out)? {
+                    body::$name($($arg),*)
+                }
+            )*
+        }
+
+        #[cfg(target_arch = "x86_64")]
+        mod avx2 {
+            use super::*;
+            $(
+                #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+                pub(super) fn $name($($arg: $ty),*) $(-> $out)? {
+                    body::$name($($arg),*)
+                }
+            )*
+        }
+    };
+}
+
+kernels! {
+    /// How many rows are in all of `keep` and in none of `minus`. Without `keep`, all 65,536 are.
+    fn count_and(keep: &[&Bits], minus: &[&Bits]) -> u32;
+    /// Makes `out` the rows in all of `keep` and in none of `minus`; tells how many.
+    fn and_into(out: &mut Bits, keep: &[&Bits], minus: &[&Bits]) -> u32;
+    /// Keeps in `out` the rows in all of `keep` and in none of `minus`; tells how many are left.
+    fn and_assign(out: &mut Bits, keep: &[&Bits], minus: &[&Bits]) -> u32;
+    /// Makes `out` the rows in any of `of`; tells how many.
+    fn or_into(out: &mut Bits, of: &[&Bits]) -> u32;
+    /// Makes `out` the rows in an odd number of `of`.
+    fn xor_into(out: &mut Bits, of: &[&Bits]);
+    /// How many rows are set.
+    fn count(bits: &Bits) -> u32;
+    /// Flips rows.
+    fn flip_rows(bits: &mut Bits, rows: &[u16]);
+    /// Adds rows; tells how many were not there.
+    fn add_rows(bits: &mut Bits, rows: &[u16]) -> u32;
+    /// Takes rows away; tells how many were there.
+    fn remove_rows(bits: &mut Bits, rows: &[u16]) -> u32;
+    /// How many of the rows are in all of `keep` and in none of `minus`.
+    fn count_rows(rows: &[u16], keep: &[&Bits], minus: &[&Bits]) -> u32;
+    /// Makes `kept` the rows that are in all of `keep` and in none of `minus`.
+    fn filter_rows(rows: &[u16], keep: &[&Bits], minus: &[&Bits], kept: &mut Vec<u16>);
+    /// Adds one to the number of each row of `term`: `reached[i]` are the rows with at least `i + 1`.
+    fn raise(reached: &mut [Box<Bits>], term: &Bits, not: bool);
+    /// The same for a sparse term.
+    fn raise_rows(reached: &mut [Box<Bits>], rows: &[u16]);
+    /// Sets the bit of each value whose hash with the seed, modulo 10,000, is in `low..high`, or not if `!inside`.
+    fn in_bucket(bits: &mut Bits, ids: &[u64], seed: u64, span: (u32, u32), inside: bool);
+}
+
+/// The loops.
+mod body {
+    use super::{Bits, LANE, WORDS, pack};
+    use crate::key::bucket_of;
+
+    /// Loads lane by lane what is in all of `keep` and in none of `minus`.
+    #[inline(always)]
+    fn lanes(keep: &[&Bits], minus: &[&Bits], mut sink: impl FnMut(usize, &[u64; LANE])) {
+        for at in (0..WORDS).step_by(LANE) {
+            let mut lane = [u64::MAX; LANE];
+            for bits in keep {
+                let words: &[u64; LANE] = bits[at..at + LANE].try_into().unwrap_or(&[0; LANE]);
+                for (lane, word) in lane.iter_mut().zip(words) {
+                    *lane &= word;
+                }
+            }
+            for bits in minus {
+                let words: &[u64; LANE] = bits[at..at + LANE].try_into().unwrap_or(&[0; LANE]);
+                for (lane, word) in lane.iter_mut().zip(words) {
+                    *lane &= !word;
+                }
+            }
+            sink(at, &lane);
+        }
+    }
+
+    #[inline(always)]
+    fn ones(words: &[u64]) -> u64 {
+        words.iter().map(|word| u64::from(word.count_ones())).sum()
+    }
+
+    #[inline(always)]
+    pub(super) fn count_and(keep: &[&Bits], minus: &[&Bits]) -> u32 {
+        let mut count = 0;
+        match (keep, minus) {
+            // The usual ones with nothing between the loads.
+            ([a, b], []) => {
+                for i in 0..WORDS {
+                    count += u64::from((a[i] & b[i]).count_ones());
+                }
+            }
+            ([a], [b]) => {
+                for i in 0..WORDS {
+                    count += u64::from((a[i] & !b[i]).count_ones());
+                }
+            }
+            ([a, b, c], []) => {
+                for i in 0..WORDS {
+                    count += u64::from((a[i] & b[i] & c[i]).count_ones());
+                }
+            }
+            ([a, b], [c]) => {
+                for i in 0..WORDS {
+                    count += u64::from((a[i] & b[i] & !c[i]).count_ones());
+                }
+            }
+            _ => lanes(keep, minus, |_, lane| count += ones(lane)),
+        }
+        count as u32
+    }
+
+    #[inline(always)]
+    pub(super) fn and_into(out: &mut Bits, keep: &[&Bits], minus: &[&Bits]) -> u32 {
+        let mut count = 0;
+        lanes(keep, minus, |at, lane| {
+            out[at..at + LANE].copy_from_slice(lane);
+            count += ones(lane);
+        });
+        count as u32
+    }
+
+    #[inline(always)]
+    pub(super) fn and_assign(out: &mut Bits, keep: &[&Bits], minus: &[&Bits]) -> u32 {
+        let mut count = 0;
+        lanes(keep, minus, |at, lane| {
+            for (word, lane) in out[at..at + LANE].iter_mut().zip(lane) {
+                *word &= lane;
+                count += u64::from(word.count_ones());
+            }
+        });
+        count as u32
+    }
+
+    #[inline(always)]
+    pub(super) fn or_into(out: &mut Bits, of: &[&Bits]) -> u32 {
+        let mut count = 0;
+        for at in (0..WORDS).step_by(LANE) {
+            let mut lane = [0; LANE];
+            for bits in of {
+                for (lane, word) in lane.iter_mut().zip(&bits[at..at + LANE]) {
+                    *lane |= word;
+                }
+            }
+            out[at..at + LANE].copy_from_slice(&lane);
+            count += ones(&lane);
+        }
+        count as u32
+    }
+
+    #[inline(always)]
+    pub(super) fn xor_into(out: &mut Bits, of: &[&Bits]) {
+        match of {
+            [] => out.fill(0),
+            [a] => out.copy_from_slice(*a),
+            [a, b, rest @ ..] => {
+                for i in 0..WORDS {
+                    out[i] = a[i] ^ b[i];
+                }
+                for bits in rest {
+                    for i in 0..WORDS {
+                        out[i] ^= bits[i];
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn count(bits: &Bits) -> u32 {
+        ones(bits) as u32
+    }
+
+    #[inline(always)]
+    pub(super) fn flip_rows(bits: &mut Bits, rows: &[u16]) {
+        for &row in rows {
+            bits[row as usize / 64] ^= 1 << (row % 64);
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn add_rows(bits: &mut Bits, rows: &[u16]) -> u32 {
+        let mut known = 0;
+        for &row in rows {
+            let word = &mut bits[row as usize / 64];
+            known += *word >> (row % 64) & 1;
+            *word |= 1 << (row % 64);
+        }
+        rows.len() as u32 - known as u32
+    }
+
+    #[inline(always)]
+    pub(super) fn remove_rows(bits: &mut Bits, rows: &[u16]) -> u32 {
+        let mut known = 0;
+        for &row in rows {
+            let word = &mut bits[row as usize / 64];
+            known += *word >> (row % 64) & 1;
+            *word &= !(1 << (row % 64));
+        }
+        known as u32
+    }
+
+    /// 1 if the row is in all of `keep` and in none of `minus`.
+    #[inline(always)]
+    fn hit(row: u16, keep: &[&Bits], minus: &[&Bits]) -> u64 {
+        let (word, bit) = (row as usize / 64, row % 64);
+        let kept = keep.iter().fold(u64::MAX, |all, bits| all & bits[word]);
+        let lost = minus.iter().fold(0, |any, bits| any | bits[word]);
+        (kept & !lost) >> bit & 1
+    }
+
+    #[inline(always)]
+    pub(super) fn count_rows(rows: &[u16], keep: &[&Bits], minus: &[&Bits]) -> u32 {
+        let total: u64 = match (keep, minus) {
+            ([a], []) => rows.iter().map(|&row| hit(row, &[a], &[])).sum(),
+            ([], [a]) => rows.iter().map(|&row| hit(row, &[], &[a])).sum(),
+            ([a, b], []) => rows.iter().map(|&row| hit(row, &[a, b], &[])).sum(),
+            _ => rows.iter().map(|&row| hit(row, keep, minus)).sum(),
+        };
+        total as u32
+    }
+
+    #[inline(always)]
+    pub(super) fn filter_rows(rows: &[u16], keep: &[&Bits], minus: &[&Bits], kept: &mut Vec<u16>) {
+        // Without branches: every row is written, the length moves only for those that stay.
+        kept.clear();
+        kept.resize(rows.len(), 0);
+        let mut len = 0;
+        for &row in rows {
+            kept[len] = row;
+            len += hit(row, keep, minus) as usize;
+        }
+        kept.truncate(len);
+    }
+
+    #[inline(always)]
+    pub(super) fn raise(reached: &mut [Box<Bits>], term: &Bits, not: bool) {
+        let flip = if not { u64::MAX } else { 0 };
+        for at in (1..reached.len()).rev() {
+            let (below, here) = reached.split_at_mut(at);
+            if let (Some(below), Some(here)) = (below.last(), here.first_mut()) {
+                for i in 0..WORDS {
+                    here[i] |= below[i] & (term[i] ^ flip);
+                }
+            }
+        }
+        if let Some(first) = reached.first_mut() {
+            for i in 0..WORDS {
+                first[i] |= term[i] ^ flip;
+            }
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn raise_rows(reached: &mut [Box<Bits>], rows: &[u16]) {
+        for &row in rows {
+            let (word, bit) = (row as usize / 64, 1 << (row % 64));
+            let mut carry = bit;
+            for plane in &mut *reached {
+                let known = plane[word];
+                plane[word] = known | carry;
+                carry &= known;
+            }
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn in_bucket(bits: &mut Bits, ids: &[u64], seed: u64, span: (u32, u32), inside: bool) {
+        let (low, width) = (span.0, span.1.saturating_sub(span.0));
+        let holds = |id: u64| (bucket_of(seed, id).wrapping_sub(low) < width) == inside;
+        let (groups, rest) = ids.as_chunks::<64>();
+        let mut hits = [0_u8; 64];
+        for (word, group) in bits.iter_mut().zip(groups) {
+            for (hit, &id) in hits.iter_mut().zip(group) {
+                *hit = holds(id).into();
+            }
+            *word = pack(&hits);
+        }
+        if let Some(word) = bits.get_mut(groups.len()) {
+            for (bit, &id) in rest.iter().enumerate() {
+                *word |= u64::from(holds(id)) << bit;
+            }
+        }
+    }
+}
+
+/// 64 bytes of 0 or 1 as 64 bits.
+#[inline(always)]
+pub fn pack(hits: &[u8; 64]) -> u64 {
+    let (groups, _) = hits.as_chunks::<8>();
+    groups.iter().rev().fold(0, |word, group| {
+        // The factor moves bit 0 of byte i to bit 56 + i, and nothing else reaches the top byte.
+        word << 8 | u64::from_le_bytes(*group).wrapping_mul(0x0102_0408_1020_4080) >> 56
+    })
+}

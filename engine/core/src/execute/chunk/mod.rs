@@ -1,0 +1,264 @@
+//! A plan on one chunk: the rows it yields, or only how many, straight from the stored containers.
+
+mod at_least;
+mod codes;
+mod row;
+
+use std::cell::RefCell;
+
+use crate::bitmap::{Bits, Leaf as Bitmap, Part, Scratch, Set, Terms, and, count_and, kernel};
+use crate::column::Ids;
+use crate::format::rows_in_chunk;
+use crate::plan::{NodeId, Op, Pair, Plan};
+
+pub(super) use row::holds;
+use row::in_ranges;
+
+/// With fewer rows left than this, an expensive term is asked about each row rather than evaluated.
+const PROBE_ROWS_MAX: u32 = 512;
+
+thread_local! {
+    /// Buffers of evaluations that ended, for the next one on this thread.
+    static BUFFERS: RefCell<Vec<Scratch>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Evaluates a plan chunk by chunk on one thread, reusing its buffers.
+#[derive(Debug)]
+pub(super) struct Evaluator<'p> {
+    plan: &'p Plan,
+    ids: &'p Ids,
+    table_rows: u32,
+    chunk: u32,
+    chunk_rows: u32,
+    scratch: Scratch,
+    /// Lists of terms that are not in use.
+    spare: Vec<Terms<'p>>,
+    /// Results that are used more than once; all are borrowed or shared.
+    memo: Vec<Option<Part<'p>>>,
+}
+
+impl Drop for Evaluator<'_> {
+    fn drop(&mut self) {
+        self.forget();
+        let scratch = std::mem::take(&mut self.scratch);
+        // The thread may be ending; then the buffers just go.
+        let _ = BUFFERS.try_with(|buffers| buffers.borrow_mut().push(scratch));
+    }
+}
+
+impl<'p> Evaluator<'p> {
+    pub(super) fn new(plan: &'p Plan, ids: &'p Ids, table_rows: u32) -> Self {
+        let scratch = BUFFERS.try_with(|buffers| buffers.borrow_mut().pop()).ok().flatten().unwrap_or_default();
+        let memo = (0..plan.memo_slots()).map(|_| None).collect();
+        Self { plan, ids, table_rows, chunk: 0, chunk_rows: 0, scratch, spare: Vec::new(), memo }
+    }
+
+    /// Goes to a chunk.
+    pub(super) fn enter(&mut self, chunk: u32) {
+        self.chunk = chunk;
+        self.chunk_rows = rows_in_chunk(self.table_rows, chunk);
+        self.forget();
+    }
+
+    fn forget(&mut self) {
+        for slot in &mut self.memo {
+            if let Some(part) = slot.take() {
+                self.scratch.give(part.set);
+            }
+        }
+    }
+
+    /// Rows in the chunk.
+    pub(super) fn chunk_rows(&self) -> u32 {
+        self.chunk_rows
+    }
+
+    /// Takes a set's buffer back.
+    pub(super) fn give(&mut self, set: Set<'p>) {
+        self.scratch.give(set);
+    }
+
+    /// The rows of this chunk that a node yields.
+    pub(super) fn rows(&mut self, id: NodeId) -> Set<'p> {
+        self.part(id).into_set(self.chunk_rows, &mut self.scratch)
+    }
+
+    /// The same as bits.
+    pub(super) fn bits(&mut self, id: NodeId) -> Box<Bits> {
+        let set = self.rows(id);
+        set.into_bits(self.chunk_rows, &mut self.scratch)
+    }
+
+    /// How many rows of this chunk a node yields.
+    pub(super) fn count(&mut self, id: NodeId) -> u32 {
+        let plan = self.plan;
+        let node = plan.node(id);
+        match &node.op {
+            Op::Bitmap(leaf) => rows_of(leaf, self.chunk),
+            Op::NotBitmap(leaf) => self.chunk_rows - rows_of(leaf, self.chunk),
+            Op::And(of) if node.memo.is_none() => self.count_all(of, false),
+            Op::Or(of) if node.memo.is_none() => self.chunk_rows - self.count_all(of, true),
+            _ => {
+                let part = self.part(id);
+                let count = part.count(self.chunk_rows);
+                self.scratch.give(part.set);
+                count
+            }
+        }
+    }
+
+    /// What a node yields on this chunk, perhaps as the rows it does not yield.
+    fn part(&mut self, id: NodeId) -> Part<'p> {
+        let Some(slot) = self.plan.node(id).memo else { return self.compute(id) };
+        if self.memo[slot].is_none() {
+            let part = self.compute(id);
+            self.memo[slot] = Some(Part { set: part.set.shared(), not: part.not });
+        }
+        let known = self.memo[slot].as_ref();
+        let again = known.and_then(|part| part.set.again().map(|set| Part { set, not: part.not }));
+        again.unwrap_or_else(|| Part::is(Set::Empty))
+    }
+
+    fn compute(&mut self, id: NodeId) -> Part<'p> {
+        let plan = self.plan;
+        match &plan.node(id).op {
+            Op::None => Part::is(Set::Empty),
+            Op::All => Part::is(Set::Full),
+            Op::Bitmap(leaf) => Part::is(leaf.container(self.chunk)),
+            Op::NotBitmap(leaf) => Part::is_not(leaf.container(self.chunk)),
+            Op::Rows(rows) => Part::is(self.listed(rows)),
+            Op::NotRows(rows) => Part::is_not(self.listed(rows)),
+            Op::Codes(codes) => self.codes(codes),
+            Op::UserIds(ranges) => Part::is(self.by_id(ranges)),
+            Op::Bucket { seed, low, high, inside } => {
+                let base = self.chunk << 16;
+                let ids = self.ids.ids(base, base + self.chunk_rows).unwrap_or_default();
+                let mut bits = self.scratch.zeroed();
+                kernel::in_bucket(&mut bits, ids, *seed, (*low, *high), *inside);
+                Part::is(Set::OwnBits(bits))
+            }
+            Op::Pair(pair) => Part::is(self.pair(pair)),
+            Op::And(of) => self.all(of, false),
+            Op::Or(of) => self.all(of, true).inverted(),
+            Op::AtLeast(k, of) => self.at_least(*k, of),
+        }
+    }
+
+    /// Explicit rows, as far as they are in this chunk.
+    fn listed(&mut self, rows: &[u32]) -> Set<'p> {
+        let from = rows.partition_point(|&row| row >> 16 < self.chunk);
+        let here = rows[from..].iter().take_while(|&&row| row >> 16 == self.chunk);
+        let mut array = self.scratch.array();
+        array.extend(here.map(|&row| row as u16));
+        if array.is_empty() {
+            self.scratch.give(Set::OwnArray(array));
+            return Set::Empty;
+        }
+        Set::OwnArray(array)
+    }
+
+    fn by_id(&mut self, ranges: &[(u64, u64)]) -> Set<'p> {
+        let base = self.chunk << 16;
+        let ids = self.ids.ids(base, base + self.chunk_rows).unwrap_or_default();
+        let mut bits = self.scratch.zeroed();
+        codes::set_where(&mut bits, ids, |id| in_ranges(ranges, id));
+        Set::OwnBits(bits)
+    }
+
+    /// Compares two columns on the rows where both have a value.
+    fn pair(&mut self, pair: &'p Pair) -> Set<'p> {
+        let mut terms = self.spare.pop().unwrap_or_default();
+        for leaf in pair.presences() {
+            terms.push(Part::is(leaf.container(self.chunk)), &mut self.scratch);
+        }
+        let both = and(&mut terms, self.chunk_rows, &mut self.scratch);
+        self.spare.push(terms);
+        let both = both.into_set(self.chunk_rows, &mut self.scratch);
+        let (base, mut bits) = (self.chunk << 16, self.scratch.zeroed());
+        both.for_each(self.chunk_rows, |row| {
+            let hit = pair.matches_present(base | u32::from(row));
+            bits[row as usize / 64] |= u64::from(hit) << (row % 64);
+        });
+        self.scratch.give(both);
+        Set::OwnBits(bits)
+    }
+
+    /// The rows that all nodes yield, or, if `inverted`, that none of them does.
+    fn all(&mut self, of: &[NodeId], inverted: bool) -> Part<'p> {
+        let mut terms = self.gather(of, inverted);
+        let part = and(&mut terms, self.chunk_rows, &mut self.scratch);
+        self.spare.push(terms);
+        part
+    }
+
+    fn count_all(&mut self, of: &[NodeId], inverted: bool) -> u32 {
+        let mut terms = self.gather(of, inverted);
+        let count = count_and(&mut terms, self.chunk_rows, &mut self.scratch);
+        self.spare.push(terms);
+        count
+    }
+
+    /// What the nodes yield here: stored bitmaps first, because an empty one ends it, then what has to be computed. With few
+    /// rows left, a computed term is asked about these rows only.
+    fn gather(&mut self, of: &[NodeId], inverted: bool) -> Terms<'p> {
+        let mut terms = self.spare.pop().unwrap_or_default();
+        let plan = self.plan;
+        for &id in of {
+            let part = match &plan.node(id).op {
+                Op::Bitmap(leaf) => Part::is(leaf.container(self.chunk)),
+                Op::NotBitmap(leaf) => Part::is_not(leaf.container(self.chunk)),
+                _ => continue,
+            };
+            terms.push(Part { set: part.set, not: part.not != inverted }, &mut self.scratch);
+            if terms.is_none() {
+                return terms;
+            }
+        }
+        for &id in of {
+            let node = plan.node(id);
+            if matches!(node.op, Op::Bitmap(_) | Op::NotBitmap(_)) {
+                continue;
+            }
+            if node.row_wise && node.memo.is_none() && !inverted {
+                self.narrow(&mut terms, id);
+            } else if terms.rows_at_most().is_some_and(|rows| rows as u32 <= PROBE_ROWS_MAX) && !inverted {
+                self.narrow(&mut terms, id);
+            } else {
+                let part = self.part(id);
+                terms.push(Part { set: part.set, not: part.not != inverted }, &mut self.scratch);
+            }
+            if terms.is_none() {
+                break;
+            }
+        }
+        terms
+    }
+
+    /// Adds a term by looking only at the rows that the other terms leave, if these are few enough.
+    fn narrow(&mut self, terms: &mut Terms<'p>, id: NodeId) {
+        let left = and(terms, self.chunk_rows, &mut self.scratch).into_set(self.chunk_rows, &mut self.scratch);
+        let rows = left.count(self.chunk_rows);
+        let node = self.plan.node(id);
+        // A term that goes row by row costs as much for each row either way; leave it the dense loop if most rows are wanted.
+        if rows <= PROBE_ROWS_MAX || (node.row_wise && rows < self.chunk_rows / 8) {
+            let mut kept = self.scratch.array();
+            let base = self.chunk << 16;
+            left.for_each(self.chunk_rows, |row| {
+                if holds(self.plan, self.ids, id, base | u32::from(row)) {
+                    kept.push(row);
+                }
+            });
+            self.scratch.give(left);
+            let set = if kept.is_empty() { Set::Empty } else { Set::OwnArray(kept) };
+            terms.push(Part::is(set), &mut self.scratch);
+        } else {
+            terms.push(Part::is(left), &mut self.scratch);
+            let part = self.part(id);
+            terms.push(part, &mut self.scratch);
+        }
+    }
+}
+
+fn rows_of(leaf: &Bitmap, chunk: u32) -> u32 {
+    leaf.entry(chunk).map_or(0, |entry| entry.rows)
+}
