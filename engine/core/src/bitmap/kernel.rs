@@ -9,9 +9,6 @@ use std::sync::OnceLock;
 
 use super::{Bits, WORDS};
 
-/// Words taken together: few enough to stay in registers, enough to keep loads in flight.
-const LANE: usize = 32;
-
 /// Which compilation of the loops runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kernel {
@@ -110,127 +107,193 @@ kernels! {
     fn and_into(out: &mut Bits, keep: &[&Bits], minus: &[&Bits]) -> u32;
     /// Keeps in `out` the rows in all of `keep` and in none of `minus`; tells how many are left.
     fn and_assign(out: &mut Bits, keep: &[&Bits], minus: &[&Bits]) -> u32;
-    /// Makes `out` the rows in any of `of`; tells how many.
-    fn or_into(out: &mut Bits, of: &[&Bits]) -> u32;
+    /// How many rows are in any of `of`.
+    fn count_or(of: &[&Bits]) -> u32;
+    /// Makes `out` the rows in any of `of`.
+    fn or_into(out: &mut Bits, of: &[&Bits]);
     /// Makes `out` the rows in an odd number of `of`.
     fn xor_into(out: &mut Bits, of: &[&Bits]);
     /// How many rows are set.
     fn count(bits: &Bits) -> u32;
     /// Flips rows.
     fn flip_rows(bits: &mut Bits, rows: &[u16]);
-    /// Adds rows; tells how many were not there.
-    fn add_rows(bits: &mut Bits, rows: &[u16]) -> u32;
+    /// Adds rows.
+    fn add_rows(bits: &mut Bits, rows: &[u16]);
     /// Takes rows away; tells how many were there.
     fn remove_rows(bits: &mut Bits, rows: &[u16]) -> u32;
     /// How many of the rows are in all of `keep` and in none of `minus`.
     fn count_rows(rows: &[u16], keep: &[&Bits], minus: &[&Bits]) -> u32;
     /// Makes `kept` the rows that are in all of `keep` and in none of `minus`.
     fn filter_rows(rows: &[u16], keep: &[&Bits], minus: &[&Bits], kept: &mut Vec<u16>);
-    /// Adds one to the number of each row of `term`: `reached[i]` are the rows with at least `i + 1`.
-    fn raise(reached: &mut [Box<Bits>], term: &Bits, not: bool);
+    /// Adds one to the number of each row of `term`: `reached[i]` are the rows with at least `i + 1`. Those below `from` matter
+    /// no more.
+    fn raise(reached: &mut [Box<Bits>], from: usize, term: &Bits, not: bool);
     /// The same for a sparse term.
-    fn raise_rows(reached: &mut [Box<Bits>], rows: &[u16]);
+    fn raise_rows(reached: &mut [Box<Bits>], from: usize, rows: &[u16]);
     /// Sets the bit of each value whose hash with the seed, modulo 10,000, is in `low..high`, or not if `!inside`.
     fn in_bucket(bits: &mut Bits, ids: &[u64], seed: u64, span: (u32, u32), inside: bool);
 }
 
 /// The loops.
 mod body {
-    use super::{Bits, LANE, WORDS, pack};
+    use super::{Bits, WORDS, pack};
     use crate::key::bucket_of;
 
-    /// Loads lane by lane what is in all of `keep` and in none of `minus`.
+    // All loops over words are written as one expression per word over operands of a known number: that is what compilers turn
+    // into vector code. Longer lists are taken four at a time through a result that stays in the first-level cache.
+
     #[inline(always)]
-    fn lanes(keep: &[&Bits], minus: &[&Bits], mut sink: impl FnMut(usize, &[u64; LANE])) {
-        for at in (0..WORDS).step_by(LANE) {
-            let mut lane = [u64::MAX; LANE];
-            for bits in keep {
-                let words: &[u64; LANE] = bits[at..at + LANE].try_into().unwrap_or(&[0; LANE]);
-                for (lane, word) in lane.iter_mut().zip(words) {
-                    *lane &= word;
-                }
-            }
-            for bits in minus {
-                let words: &[u64; LANE] = bits[at..at + LANE].try_into().unwrap_or(&[0; LANE]);
-                for (lane, word) in lane.iter_mut().zip(words) {
-                    *lane &= !word;
-                }
-            }
-            sink(at, &lane);
+    fn store(out: &mut Bits, word: impl Fn(usize) -> u64) {
+        for (i, out) in out.iter_mut().enumerate() {
+            *out = word(i);
         }
     }
 
     #[inline(always)]
-    fn ones(words: &[u64]) -> u64 {
-        words.iter().map(|word| u64::from(word.count_ones())).sum()
+    fn total(word: impl Fn(usize) -> u64) -> u32 {
+        let mut count = 0;
+        for i in 0..WORDS {
+            count += u64::from(word(i).count_ones());
+        }
+        count as u32
     }
 
     #[inline(always)]
     pub(super) fn count_and(keep: &[&Bits], minus: &[&Bits]) -> u32 {
-        let mut count = 0;
         match (keep, minus) {
-            // The usual ones with nothing between the loads.
-            ([a, b], []) => {
-                for i in 0..WORDS {
-                    count += u64::from((a[i] & b[i]).count_ones());
-                }
+            ([a], []) => total(|i| a[i]),
+            ([a, b], []) => total(|i| a[i] & b[i]),
+            ([a, b, c], []) => total(|i| a[i] & b[i] & c[i]),
+            ([a, b, c, d], []) => total(|i| a[i] & b[i] & c[i] & d[i]),
+            ([a], [b]) => total(|i| a[i] & !b[i]),
+            ([a, b], [c]) => total(|i| a[i] & b[i] & !c[i]),
+            ([a, b, c], [d]) => total(|i| a[i] & b[i] & c[i] & !d[i]),
+            ([a], [b, c]) => total(|i| a[i] & !b[i] & !c[i]),
+            ([a, b], [c, d]) => total(|i| a[i] & b[i] & !c[i] & !d[i]),
+            _ => {
+                let mut all = [0; WORDS];
+                and_into(&mut all, keep, minus)
             }
-            ([a], [b]) => {
-                for i in 0..WORDS {
-                    count += u64::from((a[i] & !b[i]).count_ones());
-                }
-            }
-            ([a, b, c], []) => {
-                for i in 0..WORDS {
-                    count += u64::from((a[i] & b[i] & c[i]).count_ones());
-                }
-            }
-            ([a, b], [c]) => {
-                for i in 0..WORDS {
-                    count += u64::from((a[i] & b[i] & !c[i]).count_ones());
-                }
-            }
-            _ => lanes(keep, minus, |_, lane| count += ones(lane)),
         }
-        count as u32
     }
 
     #[inline(always)]
     pub(super) fn and_into(out: &mut Bits, keep: &[&Bits], minus: &[&Bits]) -> u32 {
-        let mut count = 0;
-        lanes(keep, minus, |at, lane| {
-            out[at..at + LANE].copy_from_slice(lane);
-            count += ones(lane);
-        });
-        count as u32
+        let (keep, minus) = match (keep, minus) {
+            ([a, b, c, d, keep @ ..], _) => {
+                store(out, |i| a[i] & b[i] & c[i] & d[i]);
+                (keep, minus)
+            }
+            ([a, b, c], [d, minus @ ..]) => {
+                store(out, |i| a[i] & b[i] & c[i] & !d[i]);
+                (&[][..], minus)
+            }
+            ([a, b, c], []) => {
+                store(out, |i| a[i] & b[i] & c[i]);
+                (&[][..], minus)
+            }
+            ([a, b], [c, d, minus @ ..]) => {
+                store(out, |i| a[i] & b[i] & !c[i] & !d[i]);
+                (&[][..], minus)
+            }
+            ([a, b], [c]) => {
+                store(out, |i| a[i] & b[i] & !c[i]);
+                (&[][..], &[][..])
+            }
+            ([a, b], []) => {
+                store(out, |i| a[i] & b[i]);
+                (&[][..], minus)
+            }
+            ([a], [b, minus @ ..]) => {
+                store(out, |i| a[i] & !b[i]);
+                (&[][..], minus)
+            }
+            ([a], []) => {
+                store(out, |i| a[i]);
+                (&[][..], minus)
+            }
+            ([], _) => {
+                out.fill(u64::MAX);
+                (keep, minus)
+            }
+        };
+        and_assign(out, keep, minus)
     }
 
     #[inline(always)]
     pub(super) fn and_assign(out: &mut Bits, keep: &[&Bits], minus: &[&Bits]) -> u32 {
-        let mut count = 0;
-        lanes(keep, minus, |at, lane| {
-            for (word, lane) in out[at..at + LANE].iter_mut().zip(lane) {
-                *word &= lane;
-                count += u64::from(word.count_ones());
+        let (fours, rest) = keep.as_chunks::<4>();
+        for [a, b, c, d] in fours {
+            for i in 0..WORDS {
+                out[i] &= a[i] & b[i] & c[i] & d[i];
             }
-        });
-        count as u32
+        }
+        for a in rest {
+            for i in 0..WORDS {
+                out[i] &= a[i];
+            }
+        }
+        let (fours, rest) = minus.as_chunks::<4>();
+        for [a, b, c, d] in fours {
+            for i in 0..WORDS {
+                out[i] &= !(a[i] | b[i] | c[i] | d[i]);
+            }
+        }
+        for a in rest {
+            for i in 0..WORDS {
+                out[i] &= !a[i];
+            }
+        }
+        count(out)
     }
 
     #[inline(always)]
-    pub(super) fn or_into(out: &mut Bits, of: &[&Bits]) -> u32 {
-        let mut count = 0;
-        for at in (0..WORDS).step_by(LANE) {
-            let mut lane = [0; LANE];
-            for bits in of {
-                for (lane, word) in lane.iter_mut().zip(&bits[at..at + LANE]) {
-                    *lane |= word;
-                }
+    pub(super) fn count_or(of: &[&Bits]) -> u32 {
+        match of {
+            [] => 0,
+            [a] => total(|i| a[i]),
+            [a, b] => total(|i| a[i] | b[i]),
+            [a, b, c] => total(|i| a[i] | b[i] | c[i]),
+            [a, b, c, d] => total(|i| a[i] | b[i] | c[i] | d[i]),
+            _ => {
+                let mut any = [0; WORDS];
+                or_into(&mut any, of);
+                count(&any)
             }
-            out[at..at + LANE].copy_from_slice(&lane);
-            count += ones(&lane);
         }
-        count as u32
+    }
+
+    #[inline(always)]
+    pub(super) fn or_into(out: &mut Bits, of: &[&Bits]) {
+        let rest = match of {
+            [] => {
+                out.fill(0);
+                of
+            }
+            [a] => {
+                store(out, |i| a[i]);
+                &[]
+            }
+            [a, b] => {
+                store(out, |i| a[i] | b[i]);
+                &[]
+            }
+            [a, b, c, rest @ ..] => {
+                store(out, |i| a[i] | b[i] | c[i]);
+                rest
+            }
+        };
+        let (fours, rest) = rest.as_chunks::<4>();
+        for [a, b, c, d] in fours {
+            for i in 0..WORDS {
+                out[i] |= a[i] | b[i] | c[i] | d[i];
+            }
+        }
+        for a in rest {
+            for i in 0..WORDS {
+                out[i] |= a[i];
+            }
+        }
     }
 
     #[inline(always)]
@@ -253,35 +316,44 @@ mod body {
 
     #[inline(always)]
     pub(super) fn count(bits: &Bits) -> u32 {
-        ones(bits) as u32
+        total(|i| bits[i])
+    }
+
+    /// Does something with the word and the bit of each row. Neighbours in a sorted list often share a word, and each change would
+    /// wait for the one before; so four parts of the list are walked side by side.
+    #[inline(always)]
+    fn each_row(rows: &[u16], mut f: impl FnMut(usize, u32)) {
+        let mut one = |row: u16| f(row as usize / 64, u32::from(row % 64));
+        let quarter = rows.len() / 4;
+        let (first, rest) = rows.split_at(quarter);
+        let (second, rest) = rest.split_at(quarter);
+        let (third, fourth) = rest.split_at(quarter);
+        for (((&a, &b), &c), &d) in first.iter().zip(second).zip(third).zip(fourth) {
+            one(a);
+            one(b);
+            one(c);
+            one(d);
+        }
+        fourth[quarter..].iter().for_each(|&row| one(row));
     }
 
     #[inline(always)]
     pub(super) fn flip_rows(bits: &mut Bits, rows: &[u16]) {
-        for &row in rows {
-            bits[row as usize / 64] ^= 1 << (row % 64);
-        }
+        each_row(rows, |word, bit| bits[word] ^= 1 << bit);
     }
 
     #[inline(always)]
-    pub(super) fn add_rows(bits: &mut Bits, rows: &[u16]) -> u32 {
-        let mut known = 0;
-        for &row in rows {
-            let word = &mut bits[row as usize / 64];
-            known += *word >> (row % 64) & 1;
-            *word |= 1 << (row % 64);
-        }
-        rows.len() as u32 - known as u32
+    pub(super) fn add_rows(bits: &mut Bits, rows: &[u16]) {
+        each_row(rows, |word, bit| bits[word] |= 1 << bit);
     }
 
     #[inline(always)]
     pub(super) fn remove_rows(bits: &mut Bits, rows: &[u16]) -> u32 {
         let mut known = 0;
-        for &row in rows {
-            let word = &mut bits[row as usize / 64];
-            known += *word >> (row % 64) & 1;
-            *word &= !(1 << (row % 64));
-        }
+        each_row(rows, |word, bit| {
+            known += bits[word] >> bit & 1;
+            bits[word] &= !(1 << bit);
+        });
         known as u32
     }
 
@@ -319,9 +391,9 @@ mod body {
     }
 
     #[inline(always)]
-    pub(super) fn raise(reached: &mut [Box<Bits>], term: &Bits, not: bool) {
+    pub(super) fn raise(reached: &mut [Box<Bits>], from: usize, term: &Bits, not: bool) {
         let flip = if not { u64::MAX } else { 0 };
-        for at in (1..reached.len()).rev() {
+        for at in (from.max(1)..reached.len()).rev() {
             let (below, here) = reached.split_at_mut(at);
             if let (Some(below), Some(here)) = (below.last(), here.first_mut()) {
                 for i in 0..WORDS {
@@ -329,7 +401,7 @@ mod body {
                 }
             }
         }
-        if let Some(first) = reached.first_mut() {
+        if let (0, Some(first)) = (from, reached.first_mut()) {
             for i in 0..WORDS {
                 first[i] |= term[i] ^ flip;
             }
@@ -337,14 +409,28 @@ mod body {
     }
 
     #[inline(always)]
-    pub(super) fn raise_rows(reached: &mut [Box<Bits>], rows: &[u16]) {
-        for &row in rows {
-            let (word, bit) = (row as usize / 64, 1 << (row % 64));
-            let mut carry = bit;
-            for plane in &mut *reached {
-                let known = plane[word];
-                plane[word] = known | carry;
-                carry &= known;
+    pub(super) fn raise_rows(reached: &mut [Box<Bits>], from: usize, rows: &[u16]) {
+        match (from, reached) {
+            (0, [first]) => add_rows(first, rows),
+            (0, [first, second]) => {
+                each_row(rows, |word, bit| {
+                    second[word] |= first[word] & (1 << bit);
+                    first[word] |= 1 << bit;
+                });
+            }
+            (1, [first, second]) => {
+                each_row(rows, |word, bit| second[word] |= first[word] & (1 << bit));
+            }
+            (_, reached) => {
+                for &row in rows {
+                    let (word, bit) = (row as usize / 64, 1 << (row % 64));
+                    let mut carry = bit;
+                    for plane in &mut *reached {
+                        let known = plane[word];
+                        plane[word] = known | carry;
+                        carry &= known;
+                    }
+                }
             }
         }
     }

@@ -281,7 +281,7 @@ fn union<'a>(
         1 => of.pop().unwrap_or(Set::Empty),
         _ => match few_rows(&of, scratch) {
             Some(rows) => Set::OwnArray(rows),
-            None => Set::OwnBits(union_bits(&of, chunk_rows, scratch).0),
+            None => Set::OwnBits(union_bits(&of, chunk_rows, scratch)),
         },
     };
     pool.give_list(of, scratch);
@@ -297,8 +297,11 @@ fn count_union<'a>(of: Vec<Set<'a>>, pool: &mut Terms<'a>, chunk_rows: u32, scra
                 let count = rows.len() as u32;
                 scratch.give(Set::OwnArray(rows));
                 count
+            } else if let Some(count) = count_bits(&of) {
+                count
             } else {
-                let (bits, count) = union_bits(&of, chunk_rows, scratch);
+                let bits = union_bits(&of, chunk_rows, scratch);
+                let count = kernel::count(&bits);
                 scratch.give(Set::OwnBits(bits));
                 count
             }
@@ -306,6 +309,16 @@ fn count_union<'a>(of: Vec<Set<'a>>, pool: &mut Terms<'a>, chunk_rows: u32, scra
     };
     pool.give_list(of, scratch);
     count
+}
+
+/// The size of the union, if all sets are bitsets.
+fn count_bits(of: &[Set<'_>]) -> Option<u32> {
+    if of.len() > GROUP || of.iter().any(|set| as_bits(set).is_none()) {
+        return None;
+    }
+    let mut count = 0;
+    each_group(of.iter().filter_map(as_bits), |group| count = kernel::count_or(group));
+    Some(count)
 }
 
 /// The union as an array, if all sets are arrays and have few rows together.
@@ -329,39 +342,28 @@ fn few_rows(of: &[Set<'_>], scratch: &mut Scratch) -> Option<Vec<u16>> {
     Some(all)
 }
 
-/// The union as bits, and how many rows it has: all bitsets in one pass, then runs, then arrays row by row.
-fn union_bits(of: &[Set<'_>], chunk_rows: u32, scratch: &mut Scratch) -> (Box<Bits>, u32) {
+/// The union as bits: all bitsets in one pass, then runs, then arrays row by row.
+fn union_bits(of: &[Set<'_>], chunk_rows: u32, scratch: &mut Scratch) -> Box<Bits> {
     let mut out = scratch.dirty();
     let mut begun = false;
-    let mut count = 0;
     each_group(of.iter().filter_map(as_bits), |group| {
         if begun {
             group.iter().for_each(|bits| union_into(&mut out, Container::Bits(bits), chunk_rows));
-            count = kernel::count(&out);
         } else {
-            count = kernel::or_into(&mut out, group);
+            kernel::or_into(&mut out, group);
             begun = true;
         }
     });
     if !begun {
         out.fill(0);
     }
-    let mut runs = false;
     for set in of {
-        if let view @ (Container::Runs(_) | Container::Full) = set.view() {
-            union_into(&mut out, view, chunk_rows);
-            runs = true;
+        match set.view() {
+            Container::Bits(_) => {}
+            view => union_into(&mut out, view, chunk_rows),
         }
     }
-    if runs {
-        count = kernel::count(&out);
-    }
-    for set in of {
-        if let Container::Array(rows) = set.view() {
-            count += kernel::add_rows(&mut out, rows);
-        }
-    }
-    (out, count)
+    out
 }
 
 /// How many bitsets are combined in one pass.
@@ -399,9 +401,7 @@ pub(super) fn union_into(bits: &mut Bits, other: Container<'_>, chunk_rows: u32)
         Container::Empty => {}
         Container::Full if chunk_rows == 0 => {}
         Container::Full => fill(bits, 0, (chunk_rows - 1) as u16, true),
-        Container::Array(rows) => {
-            kernel::add_rows(bits, rows);
-        }
+        Container::Array(rows) => kernel::add_rows(bits, rows),
         Container::Bits(other) => bits.iter_mut().zip(other).for_each(|(a, b)| *a |= b),
         Container::Runs(runs) => runs.iter().for_each(|run| fill(bits, run.first, run.last, true)),
     }

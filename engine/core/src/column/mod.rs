@@ -2,6 +2,7 @@
 //!
 //! A column knows codes and rows; what its values mean is the schema's business.
 
+mod align;
 mod dictionary;
 mod ids;
 mod list;
@@ -9,6 +10,7 @@ mod map;
 mod steps;
 mod value;
 
+pub use align::Alignments;
 pub use dictionary::Dictionary;
 pub use ids::Ids;
 pub use list::{ListColumn, Postings};

@@ -44,6 +44,7 @@
 mod breakdown;
 mod check;
 mod chunk;
+mod drive;
 mod explain;
 mod features;
 mod members;
@@ -52,10 +53,7 @@ mod stats;
 
 use std::sync::{Arc, OnceLock};
 
-use rayon::prelude::*;
-
 use crate::error::Result;
-use crate::format::chunks_of;
 use crate::plan::{NodeId, Plan};
 use crate::rule::ast::Rule;
 use crate::rule::bind::condition::Condition;
@@ -63,6 +61,7 @@ use crate::rule::bind::{Binder, QueryError, Scope, expanded};
 use crate::snapshot::Snapshot;
 
 use chunk::{Evaluator, holds};
+use drive::over_chunks;
 
 pub use breakdown::{Breakdown, Histogram, HistogramBin, ValueCount};
 pub use check::{Outcome, Verdict};
@@ -71,9 +70,6 @@ pub use features::Feature;
 pub use members::Members;
 pub use overlap::{OVERLAP_MAX, Overlap, overlap};
 pub use stats::{Quantile, Stats};
-
-/// Below this many chunks one core is faster than waking the others.
-const PARALLEL_CHUNKS_MIN: u32 = 4;
 
 /// The users of one snapshot for whom a rule is true.
 #[derive(Debug)]
@@ -152,7 +148,7 @@ impl Audience {
             evaluator.enter(chunk);
             u64::from(evaluator.count(id))
         };
-        self.fold_chunks(count, |a, b| a + b).unwrap_or(0)
+        self.fold_chunks(self.plan.nanos(id), count, |a, b| a + b).unwrap_or(0)
     }
 
     /// Whether a user is in the audience; `None` for an id that is not in the snapshot.
@@ -170,21 +166,14 @@ impl Audience {
         Evaluator::new(&self.plan, self.snapshot.ids(), self.snapshot.rows())
     }
 
-    /// Does something with every chunk, on all cores if there are enough chunks, and joins the results.
+    /// Does something with every chunk of a node's evaluation and joins the results, in any order.
     fn fold_chunks<'s, T: Send>(
         &'s self,
+        nanos: f64,
         work: impl Fn(&mut Evaluator<'s>, u32) -> T + Sync,
-        join: impl Fn(T, T) -> T + Sync + Send,
+        join: impl Fn(T, T) -> T + Sync,
     ) -> Option<T> {
-        let chunks = chunks_of(self.snapshot.rows());
-        if chunks < PARALLEL_CHUNKS_MIN {
-            let mut evaluator = self.evaluator();
-            return (0..chunks).map(|chunk| work(&mut evaluator, chunk)).reduce(join);
-        }
-        (0..chunks)
-            .into_par_iter()
-            .map_init(|| self.evaluator(), |evaluator, chunk| work(evaluator, chunk))
-            .reduce_with(join)
+        over_chunks(&self.plan, &self.snapshot, nanos, work, join)
     }
 
     /// Calls `f` with each row of the audience, on all cores, in no order.
@@ -192,6 +181,7 @@ impl Audience {
         self.check_bytes()?;
         let root = self.plan.root();
         self.fold_chunks(
+            f64::INFINITY,
             |evaluator, chunk| {
                 evaluator.enter(chunk);
                 let set = evaluator.rows(root);

@@ -145,6 +145,11 @@ impl Section {
         &self.name
     }
 
+    /// Where it starts in the file.
+    pub fn start(&self) -> usize {
+        self.start
+    }
+
     /// How many bytes.
     pub fn len(&self) -> usize {
         self.len

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::cost;
 use super::describe::describe;
 use super::pair::Pair;
 use super::simplify::Facts;
@@ -110,7 +111,8 @@ impl<'c> Lowering<'_, 'c> {
     fn push(&mut self, op: Op, rows: f64, exact: bool, bytes: u64, label: String) -> NodeId {
         let row_wise = matches!(op, Op::Pair(_) | Op::Bucket { .. } | Op::UserIds(_))
             || op.terms().iter().any(|&term| self.nodes[term].row_wise);
-        self.nodes.push(Node { op, rows, exact, bytes, row_wise, label, memo: None });
+        let nanos = cost::nanos_of(&op, self.snapshot.rows());
+        self.nodes.push(Node { op, rows, exact, bytes, nanos, row_wise, label, memo: None });
         self.uses.push(1);
         self.nodes.len() - 1
     }

@@ -2,6 +2,7 @@
 //!
 //! [`Plan::check`] checks every byte that running the plan can read, so that running it cannot fail.
 
+mod cost;
 mod describe;
 mod lower;
 mod pair;
@@ -40,6 +41,8 @@ pub struct Node {
     pub exact: bool,
     /// Bytes of the snapshot it reads itself, its terms not counted, if every chunk is evaluated.
     pub bytes: u64,
+    /// Nanoseconds that it takes itself on one core, about: what decides whether other cores are asked to help.
+    pub nanos: f64,
     /// Whether it, or something below it, looks at rows one by one.
     pub row_wise: bool,
     /// In words, for `explain`.
@@ -166,6 +169,12 @@ impl Plan {
     /// Never: a plan has at least its root.
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
+    }
+
+    /// Nanoseconds that evaluating a node takes on one core, about; shared nodes once for each use.
+    pub fn nanos(&self, id: NodeId) -> f64 {
+        let node = &self.nodes[id];
+        node.op.terms().iter().fold(node.nanos, |sum, &term| sum + self.nanos(term))
     }
 
     /// How many results are kept for reuse within a chunk.

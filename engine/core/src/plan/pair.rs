@@ -1,9 +1,10 @@
 //! Comparing two columns of the same user: the one leaf that has to look at values row by row.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use crate::bitmap::Leaf as Bitmap;
-use crate::column::{Dictionary, ValueColumn};
+use crate::column::{Dictionary, Layout, ValueColumn};
 use crate::error::{Error, Result};
 use crate::format::data::Values;
 use crate::key;
@@ -25,6 +26,8 @@ pub struct Pair {
     class: Class,
     /// Keys of both sides order as their values do, so they are compared as they are.
     same_keys: bool,
+    /// Right codes' places among the left ones, where both columns have a code a row.
+    places: Option<Arc<[u32]>>,
     clock: Clock,
 }
 
@@ -52,7 +55,8 @@ impl Pair {
         let (left, right) = (Side::new(snapshot, binder, left)?, Side::new(snapshot, binder, right)?);
         let class = Class::of(&left.ty);
         let same_keys = same_key_space(&left.ty, &right.ty);
-        Ok(Self { left, right, op, truth, class, same_keys, clock: binder.clock().clone() })
+        let places = if same_keys { places(snapshot, &left, &right)? } else { None };
+        Ok(Self { left, right, op, truth, class, same_keys, places, clock: binder.clock().clone() })
     }
 
     /// Checks all bytes that matching can read.
@@ -77,6 +81,23 @@ impl Pair {
             SideValues::Column(column) => column.presence(),
             SideValues::UserIds(_) => None,
         })
+    }
+
+    /// Both columns and the right codes' places, if the comparison comes down to these.
+    pub fn aligned(&self) -> Option<(&ValueColumn, &ValueColumn, &[u32])> {
+        match (&self.left.values, &self.right.values, &self.places) {
+            (SideValues::Column(left), SideValues::Column(right), Some(places)) => Some((left, right, places)),
+            _ => None,
+        }
+    }
+
+    /// Which orders of left and right are in the set: bit 0 less, bit 1 equal, bit 2 greater.
+    pub fn orders(&self) -> u8 {
+        [Ordering::Less, Ordering::Equal, Ordering::Greater]
+            .into_iter()
+            .enumerate()
+            .map(|(bit, order)| u8::from(holds(self.op, Some(order)) == self.truth) << bit)
+            .sum()
     }
 
     /// Whether a row is in the set: both have a value and the comparison is as wanted.
@@ -108,6 +129,27 @@ impl Pair {
     fn both<'s, T>(&'s self, row: u32, value: impl Fn(&'s Side, u64) -> Option<T>) -> Option<(T, T)> {
         Some((value(&self.left, self.left.code(row)?)?, value(&self.right, self.right.code(row)?)?))
     }
+}
+
+/// The alignment of two columns' dictionaries, if each row of both has a code and no value is NaN.
+fn places(snapshot: &Snapshot, left: &Side, right: &Side) -> Result<Option<Arc<[u32]>>> {
+    let (SideValues::Column(left), SideValues::Column(right)) = (&left.values, &right.values) else {
+        return Ok(None);
+    };
+    let (Dictionary::Fixed8(left_keys), Dictionary::Fixed8(right_keys)) = (left.dictionary(), right.dictionary())
+    else {
+        return Ok(None);
+    };
+    let dense = left.layout() == Layout::Dense && right.layout() == Layout::Dense;
+    if !dense || left_keys.is_empty() || right_keys.is_empty() || left_keys.len() > i32::MAX as usize {
+        return Ok(None);
+    }
+    // The largest key of a type that is not a float is never this one in practice, and then the long way is right as well.
+    let nan = |keys: &Values<u64>| keys.get(keys.len() - 1).map(|last| last == key::NAN);
+    if nan(left_keys)? || nan(right_keys)? {
+        return Ok(None);
+    }
+    snapshot.alignments().get(left_keys, right_keys).map(Some)
 }
 
 impl Side {

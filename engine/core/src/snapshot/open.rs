@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use crate::column::{Ids, ListColumn, MapColumn, ValueColumn};
+use crate::column::{Alignments, Ids, ListColumn, MapColumn, ValueColumn};
 use crate::error::{Error, Result};
 use crate::format::data::{DataFile, Section};
 use crate::format::manifest::Manifest;
@@ -27,6 +27,7 @@ pub struct Snapshot {
     file: Arc<DataFile>,
     ids: Ids,
     columns: Vec<OnceLock<Column>>,
+    alignments: Alignments,
 }
 
 /// A column by its kind.
@@ -64,12 +65,17 @@ impl Snapshot {
         let region = Section::new(&file, "ids", manifest.ids.at, manifest.ids.bytes)?;
         let ids = Ids::open(&region, manifest.rows as u32)?;
         let columns = manifest.columns.iter().map(|_| OnceLock::new()).collect();
-        Ok(Self { manifest, file, ids, columns })
+        Ok(Self { manifest, file, ids, columns, alignments: Alignments::default() })
     }
 
     /// What the snapshot says of itself.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// Dictionaries of two columns side by side.
+    pub fn alignments(&self) -> &Alignments {
+        &self.alignments
     }
 
     /// The table's shape.

@@ -14,25 +14,26 @@ impl<'p> Evaluator<'p> {
 
     /// One plane for each number up to `k`; a sparse term touches its own rows only.
     fn reached(&mut self, k: u32, of: &[NodeId]) -> Part<'p> {
-        let mut planes: [Option<Box<Bits>>; REACHED_MAX as usize] = [const { None }; REACHED_MAX as usize];
-        for plane in planes.iter_mut().take(k as usize) {
-            *plane = Some(self.scratch.zeroed());
-        }
-        let mut planes: Vec<Box<Bits>> = planes.into_iter().flatten().collect();
-        // Terms with all rows only lower the bar.
-        let mut given = 0;
-        for &id in of {
+        let mut planes: Vec<Box<Bits>> = (0..k).map(|_| self.scratch.zeroed()).collect();
+        for (taken, &id) in of.iter().enumerate() {
+            // No row can be higher than the terms taken, and what the terms to come cannot lift to `k` matters no more.
+            let high = planes.len().min(taken + 1);
+            let low = (k as usize).saturating_sub(of.len() - taken).min(high - 1);
             let part = self.part(id);
             if part.is_all() {
-                given += 1;
+                // As bits: terms with all rows are too rare for a way of their own.
+                let mut all = self.scratch.dirty();
+                all.fill(u64::MAX);
+                kernel::raise(&mut planes[..high], low, &all, false);
+                self.scratch.give(Set::OwnBits(all));
             } else {
                 match (part.set.view(), part.not) {
                     (Container::Empty, false) | (Container::Full, true) => {}
-                    (Container::Array(rows), false) => kernel::raise_rows(&mut planes, rows),
-                    (Container::Bits(bits), not) => kernel::raise(&mut planes, bits, not),
+                    (Container::Array(rows), false) => kernel::raise_rows(&mut planes[..high], low, rows),
+                    (Container::Bits(bits), not) => kernel::raise(&mut planes[..high], low, bits, not),
                     _ => {
                         let (not, bits) = (part.not, part.set.into_bits(self.chunk_rows, &mut self.scratch));
-                        kernel::raise(&mut planes, &bits, not);
+                        kernel::raise(&mut planes[..high], low, &bits, not);
                         self.scratch.give(Set::OwnBits(bits));
                         continue;
                     }
@@ -40,17 +41,13 @@ impl<'p> Evaluator<'p> {
             }
             self.scratch.give(part.set);
         }
-        let answer = if given >= k { None } else { Some((k - given - 1) as usize) };
-        let mut result = Part::is(Set::Full);
-        for (at, mut plane) in planes.into_iter().enumerate() {
-            if Some(at) == answer {
-                trim(&mut plane, self.chunk_rows);
-                result = Part::is(Set::OwnBits(plane));
-            } else {
-                self.scratch.give(Set::OwnBits(plane));
-            }
+        let mut result = self.scratch.dirty();
+        if let Some(top) = planes.last_mut() {
+            trim(top, self.chunk_rows);
+            std::mem::swap(top, &mut result);
         }
-        result
+        planes.into_iter().for_each(|plane| self.scratch.give(Set::OwnBits(plane)));
+        Part::is(Set::OwnBits(result))
     }
 
     /// Plane `i` holds bit `i` of every row's number of terms.

@@ -2,6 +2,7 @@
 
 mod at_least;
 mod codes;
+mod pair;
 mod row;
 
 use std::cell::RefCell;
@@ -9,7 +10,7 @@ use std::cell::RefCell;
 use crate::bitmap::{Bits, Leaf as Bitmap, Part, Scratch, Set, Terms, and, count_and, kernel};
 use crate::column::Ids;
 use crate::format::rows_in_chunk;
-use crate::plan::{NodeId, Op, Pair, Plan};
+use crate::plan::{NodeId, Op, Plan};
 
 pub(super) use row::holds;
 use row::in_ranges;
@@ -35,6 +36,8 @@ pub(super) struct Evaluator<'p> {
     spare: Vec<Terms<'p>>,
     /// Results that are used more than once; all are borrowed or shared.
     memo: Vec<Option<Part<'p>>>,
+    /// Ids of the rows that are looked at one by one.
+    wanted_ids: Vec<u64>,
 }
 
 impl Drop for Evaluator<'_> {
@@ -50,7 +53,7 @@ impl<'p> Evaluator<'p> {
     pub(super) fn new(plan: &'p Plan, ids: &'p Ids, table_rows: u32) -> Self {
         let scratch = BUFFERS.try_with(|buffers| buffers.borrow_mut().pop()).ok().flatten().unwrap_or_default();
         let memo = (0..plan.memo_slots()).map(|_| None).collect();
-        Self { plan, ids, table_rows, chunk: 0, chunk_rows: 0, scratch, spare: Vec::new(), memo }
+        Self { plan, ids, table_rows, chunk: 0, chunk_rows: 0, scratch, spare: Vec::new(), memo, wanted_ids: Vec::new() }
     }
 
     /// Goes to a chunk.
@@ -137,7 +140,7 @@ impl<'p> Evaluator<'p> {
                 kernel::in_bucket(&mut bits, ids, *seed, (*low, *high), *inside);
                 Part::is(Set::OwnBits(bits))
             }
-            Op::Pair(pair) => Part::is(self.pair(pair)),
+            Op::Pair(pair) => self.pair(pair),
             Op::And(of) => self.all(of, false),
             Op::Or(of) => self.all(of, true).inverted(),
             Op::AtLeast(k, of) => self.at_least(*k, of),
@@ -162,24 +165,6 @@ impl<'p> Evaluator<'p> {
         let ids = self.ids.ids(base, base + self.chunk_rows).unwrap_or_default();
         let mut bits = self.scratch.zeroed();
         codes::set_where(&mut bits, ids, |id| in_ranges(ranges, id));
-        Set::OwnBits(bits)
-    }
-
-    /// Compares two columns on the rows where both have a value.
-    fn pair(&mut self, pair: &'p Pair) -> Set<'p> {
-        let mut terms = self.spare.pop().unwrap_or_default();
-        for leaf in pair.presences() {
-            terms.push(Part::is(leaf.container(self.chunk)), &mut self.scratch);
-        }
-        let both = and(&mut terms, self.chunk_rows, &mut self.scratch);
-        self.spare.push(terms);
-        let both = both.into_set(self.chunk_rows, &mut self.scratch);
-        let (base, mut bits) = (self.chunk << 16, self.scratch.zeroed());
-        both.for_each(self.chunk_rows, |row| {
-            let hit = pair.matches_present(base | u32::from(row));
-            bits[row as usize / 64] |= u64::from(hit) << (row % 64);
-        });
-        self.scratch.give(both);
         Set::OwnBits(bits)
     }
 
@@ -238,24 +223,54 @@ impl<'p> Evaluator<'p> {
     fn narrow(&mut self, terms: &mut Terms<'p>, id: NodeId) {
         let left = and(terms, self.chunk_rows, &mut self.scratch).into_set(self.chunk_rows, &mut self.scratch);
         let rows = left.count(self.chunk_rows);
-        let node = self.plan.node(id);
-        // A term that goes row by row costs as much for each row either way; leave it the dense loop if most rows are wanted.
-        if rows <= PROBE_ROWS_MAX || (node.row_wise && rows < self.chunk_rows / 8) {
-            let mut kept = self.scratch.array();
-            let base = self.chunk << 16;
-            left.for_each(self.chunk_rows, |row| {
-                if holds(self.plan, self.ids, id, base | u32::from(row)) {
-                    kept.push(row);
-                }
-            });
+        let op = &self.plan.node(id).op;
+        // How many times longer one row takes than one of a whole chunk.
+        let dearer = match op {
+            Op::Bucket { .. } => 2,
+            Op::Pair(_) | Op::UserIds(_) => 8,
+            _ => u32::MAX,
+        };
+        if rows <= PROBE_ROWS_MAX || rows < self.chunk_rows / dearer {
+            let set = self.keep_where(&left, op, id);
             self.scratch.give(left);
-            let set = if kept.is_empty() { Set::Empty } else { Set::OwnArray(kept) };
             terms.push(Part::is(set), &mut self.scratch);
         } else {
             terms.push(Part::is(left), &mut self.scratch);
             let part = self.part(id);
             terms.push(part, &mut self.scratch);
         }
+    }
+
+    /// The rows of a set for which a node holds.
+    fn keep_where(&mut self, of: &Set<'p>, op: &Op, id: NodeId) -> Set<'p> {
+        let mut kept = self.scratch.array();
+        let base = self.chunk << 16;
+        if let Op::Bucket { seed, low, high, inside } = op {
+            of.for_each(self.chunk_rows, |row| kept.push(row));
+            let ids = self.ids.ids(base, base + self.chunk_rows).unwrap_or_default();
+            self.wanted_ids.clear();
+            self.wanted_ids.extend(kept.iter().map(|&row| ids.get(row as usize).copied().unwrap_or_default()));
+            let mut hits = self.scratch.zeroed();
+            kernel::in_bucket(&mut hits, &self.wanted_ids, *seed, (*low, *high), *inside);
+            let mut at = 0;
+            kept.retain(|_| {
+                let hit = hits[at / 64] >> (at % 64) & 1 == 1;
+                at += 1;
+                hit
+            });
+            self.scratch.give(Set::OwnBits(hits));
+        } else {
+            of.for_each(self.chunk_rows, |row| {
+                if holds(self.plan, self.ids, id, base | u32::from(row)) {
+                    kept.push(row);
+                }
+            });
+        }
+        if kept.is_empty() {
+            self.scratch.give(Set::OwnArray(kept));
+            return Set::Empty;
+        }
+        Set::OwnArray(kept)
     }
 }
 

@@ -1,0 +1,64 @@
+//! Driving a plan over all chunks: on this thread if that is soon done, else on all cores.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::chunk::Evaluator;
+use crate::format::chunks_of;
+use crate::plan::Plan;
+use crate::snapshot::Snapshot;
+
+/// Below this estimate in nanoseconds, one core is done before another has woken up.
+const PARALLEL_NANOS_MIN: f64 = 60_000.0;
+/// Chunks that a thread takes at a time.
+const STRIDE: u32 = 4;
+
+/// Does something with every chunk and joins the results, in any order. `nanos` is what it takes on one core, about.
+pub(super) fn over_chunks<'p, T: Send>(
+    plan: &'p Plan,
+    snapshot: &'p Snapshot,
+    nanos: f64,
+    work: impl Fn(&mut Evaluator<'p>, u32) -> T + Sync,
+    join: impl Fn(T, T) -> T + Sync,
+) -> Option<T> {
+    let chunks = chunks_of(snapshot.rows());
+    let evaluator = || Evaluator::new(plan, snapshot.ids(), snapshot.rows());
+    let threads = (rayon::current_num_threads() as u32).min(chunks.div_ceil(STRIDE));
+    if nanos < PARALLEL_NANOS_MIN || threads < 2 {
+        let mut evaluator = evaluator();
+        return (0..chunks).map(|chunk| work(&mut evaluator, chunk)).reduce(join);
+    }
+    let (next, total) = (AtomicU32::new(0), Mutex::new(None));
+    let run = || {
+        let mut evaluator = evaluator();
+        let mut mine = None;
+        loop {
+            let first = next.fetch_add(STRIDE, Ordering::Relaxed);
+            if first >= chunks {
+                break;
+            }
+            for chunk in first..chunks.min(first + STRIDE) {
+                let result = work(&mut evaluator, chunk);
+                mine = Some(match mine {
+                    Some(before) => join(before, result),
+                    None => result,
+                });
+            }
+        }
+        if let Some(mine) = mine {
+            let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
+            *total = Some(match total.take() {
+                Some(before) => join(before, mine),
+                None => mine,
+            });
+        }
+    };
+    // This thread begins at once; the others join as they wake up.
+    rayon::in_place_scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(|_| run());
+        }
+        run();
+    });
+    total.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
