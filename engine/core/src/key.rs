@@ -45,6 +45,7 @@ pub const fn to_wide_int(key: u128) -> i128 {
 }
 
 /// The bucket of a user, 0 to 9,999: the value of ClickHouse's `intHash64(bitXor(user_id, seed)) % 10000`.
+#[allow(clippy::inline_always)] // part of loops that are compiled for several kinds of processors
 #[inline(always)]
 pub fn bucket_of(seed: u64, user_id: u64) -> u32 {
     let mut x = user_id ^ seed ^ 0x4cf2_d2ba_ae6d_a887;

@@ -94,14 +94,59 @@ fn check_population(seed: u64) -> u64 {
         _ => 12,
     };
     let mut rules = Rules::new(&table, now, rng.fork());
+    let mut asked = Vec::with_capacity(count as usize);
     for _ in 0..count {
         let rule = rules.rule();
         let case = Case { now, labels: &rules.labels, seed };
         if let Err(what) = case.check(&table, &built, &rule, &mut rng) {
             case.fail(&table, &rule, &what);
         }
+        asked.push(rule);
     }
+    check_together(&built, &asked, now, &rules.labels)
+        .unwrap_or_else(|what| panic!("MUSTER_R1_SEED={seed} fails: {what}"));
     count
+}
+
+/// All rules in one pass count what each counts alone, which was right.
+fn check_together(built: &Built, rules: &[Rule], now: i64, labels: &LabelRules) -> Result<(), String> {
+    let labels = engine::labels(labels);
+    let together = engine::counts(&built.snapshot, rules, now, &labels)?;
+    for (rule, count) in rules.iter().zip(together) {
+        let alone = Query::new(&built.snapshot, rule, now, &labels)?.count();
+        if count != alone {
+            return Err(format!("counts {count} beside {} other rules, {alone} alone: {rule}", rules.len()));
+        }
+    }
+    Ok(())
+}
+
+/// This test program again, for a while, with the kernels and encodings that ordinary data on this machine would not meet.
+#[test]
+fn every_kernel_and_encoding_answers_the_same() {
+    if setting("MUSTER_R1_SEED").is_some() || std::env::var("MUSTER_R1_AGAIN").is_ok() {
+        return;
+    }
+    let seconds = setting("MUSTER_R1_SECONDS").unwrap_or(10).div_ceil(10).to_string();
+    let again = |with: &[(&str, &str)]| {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "random_rules_answer_as_the_naive_evaluator_does", "--nocapture"])
+            .env_remove("MUSTER_R1_PAIRS")
+            .env("MUSTER_R1_SECONDS", &seconds)
+            .env("MUSTER_R1_AGAIN", "1")
+            .envs(with.iter().copied())
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("pairs of rule"), "{with:?} fails:\n{text}");
+    };
+    for kernel in ["portable", "avx2", "avx512"] {
+        again(&[("MUSTER_KERNEL", kernel), ("MUSTER_STEP_ROWS", "7")]);
+    }
+    for containers in ["array", "bits", "runs"] {
+        again(&[("MUSTER_CONTAINERS", containers), ("MUSTER_STEP_ROWS", "3"), ("MUSTER_LEAF_VALUES", "5")]);
+    }
+    again(&[("MUSTER_CONTAINERS", "bits"), ("MUSTER_KERNEL", "portable"), ("MUSTER_STEP_ROWS", "1")]);
 }
 
 struct Case<'a> {

@@ -5,6 +5,9 @@
 //! `MUSTER_KERNEL=portable|avx2|avx512` asks for less than it has, so that tests cover every one. Elsewhere (NEON is part of
 //! every 64-bit ARM) the portable loops are the vector code.
 
+// A loop must become part of each function that is compiled for other instructions.
+#![allow(clippy::inline_always)]
+
 use std::sync::OnceLock;
 
 use super::{Bits, WORDS};

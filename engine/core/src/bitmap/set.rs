@@ -270,12 +270,7 @@ pub fn count_and(parts: &mut Terms<'_>, chunk_rows: u32, scratch: &mut Scratch) 
 }
 
 /// The union of sets, whose list goes back to `pool`.
-fn union<'a>(
-    mut of: Vec<Set<'a>>,
-    pool: &mut Terms<'a>,
-    chunk_rows: u32,
-    scratch: &mut Scratch,
-) -> Set<'a> {
+fn union<'a>(mut of: Vec<Set<'a>>, pool: &mut Terms<'a>, chunk_rows: u32, scratch: &mut Scratch) -> Set<'a> {
     let set = match of.len() {
         0 => Set::Empty,
         1 => of.pop().unwrap_or(Set::Empty),
@@ -348,7 +343,9 @@ fn union_bits(of: &[Set<'_>], chunk_rows: u32, scratch: &mut Scratch) -> Box<Bit
     let mut begun = false;
     each_group(of.iter().filter_map(as_bits), |group| {
         if begun {
-            group.iter().for_each(|bits| union_into(&mut out, Container::Bits(bits), chunk_rows));
+            for bits in group {
+                union_into(&mut out, Container::Bits(bits), chunk_rows);
+            }
         } else {
             kernel::or_into(&mut out, group);
             begun = true;
@@ -458,7 +455,6 @@ pub fn toggle(bits: &mut Bits, other: Container<'_>) {
 }
 
 /// The words that hold `first..=last`, with a mask of those bits.
-#[inline(always)]
 fn each_word(bits: &mut Bits, first: u16, last: u16, f: impl Fn(&mut u64, u64)) {
     if first > last {
         return;

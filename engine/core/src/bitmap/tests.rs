@@ -50,8 +50,11 @@ struct Term {
 
 fn some_terms() -> impl Strategy<Value = (u32, Vec<Term>)> {
     prop_oneof![Just(65_536_u32), 1_u32..3000].prop_flat_map(|chunk_rows| {
-        let term = (some_rows(chunk_rows), 0_usize..5, any::<bool>())
-            .prop_map(|(rows, shape, not)| Term { rows, shape, not });
+        let term = (some_rows(chunk_rows), 0_usize..5, any::<bool>()).prop_map(|(rows, shape, not)| Term {
+            rows,
+            shape,
+            not,
+        });
         (Just(chunk_rows), proptest::collection::vec(term, 0..6))
     })
 }
@@ -102,7 +105,8 @@ proptest! {
 fn more_terms_than_one_pass_takes_are_taken_in_several() {
     let mut scratch = Scratch::default();
     for (count, shape) in [(40_usize, 1_usize), (70, 3), (33, 0)] {
-        let rows = |i: usize| (0..20_000_u16).filter(|row| *row as usize % (i + 2) != 1).collect::<BTreeSet<u16>>();
+        let rows =
+            |i: usize| (0..20_000_u16).filter(|row| *row as usize % (i + 2) != 1).collect::<BTreeSet<u16>>();
         let terms: Vec<Term> =
             (0..count).map(|i| Term { rows: rows(i), shape, not: i % 7 == 3 && shape == 1 }).collect();
         let expected =

@@ -11,10 +11,13 @@ use rayon::prelude::*;
 use crate::error::Result;
 use crate::format::data::Values;
 
+/// Where the left and the right dictionary are in the file.
+type Place = (usize, usize);
+
 /// Alignments that were asked for, at most [`KEPT_MAX`] of them: computing one takes longer than using it.
 #[derive(Debug, Default)]
 pub struct Alignments {
-    known: Mutex<HashMap<(usize, usize), Arc<[u32]>>>,
+    known: Mutex<HashMap<Place, Arc<[u32]>>>,
 }
 
 /// How many are kept; beyond, a new one takes the place of all.

@@ -63,7 +63,8 @@ impl Steps {
     pub fn of_chunk(&self, chunk: u32) -> &[StepEntry] {
         let starts = self.starts.unchecked();
         let span = starts.get(chunk as usize).zip(starts.get(chunk as usize + 1));
-        span.and_then(|(&from, &to)| self.entries.unchecked().get(from as usize..to as usize)).unwrap_or_default()
+        span.and_then(|(&from, &to)| self.entries.unchecked().get(from as usize..to as usize))
+            .unwrap_or_default()
     }
 
     /// The rows below a step's code.

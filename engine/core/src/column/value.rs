@@ -173,7 +173,7 @@ impl ValueColumn {
 
     /// The bitmap of one code, if it has one. For booleans only `true` (code 1) has.
     pub fn leaf(&self, code: u32) -> Result<Option<Leaf>> {
-        self.leaf_ref(code).map(|leaf| leaf.cloned())
+        self.leaf_ref(code).map(Option::<&Leaf>::cloned)
     }
 
     /// The same, borrowed; opened once.

@@ -10,8 +10,10 @@ use crate::snapshot::Snapshot;
 
 /// Below this estimate in nanoseconds, one core is done before another has woken up.
 const PARALLEL_NANOS_MIN: f64 = 60_000.0;
-/// Chunks that a thread takes at a time.
+/// Chunks that a thread takes at a time, if they are quickly done.
 const STRIDE: u32 = 4;
+/// A chunk that takes longer than this in nanoseconds is taken alone.
+const LONG_NANOS: f64 = 50_000.0;
 
 /// Does something with every chunk and joins the results, in any order. `nanos` is what it takes on one core, about.
 pub(super) fn over_chunks<'p, T: Send>(
@@ -23,7 +25,8 @@ pub(super) fn over_chunks<'p, T: Send>(
 ) -> Option<T> {
     let chunks = chunks_of(snapshot.rows());
     let evaluator = || Evaluator::new(plan, snapshot.ids(), snapshot.rows());
-    let threads = (rayon::current_num_threads() as u32).min(chunks.div_ceil(STRIDE));
+    let stride = if nanos / f64::from(chunks.max(1)) > LONG_NANOS { 1 } else { STRIDE };
+    let threads = (rayon::current_num_threads() as u32).min(chunks.div_ceil(stride));
     if nanos < PARALLEL_NANOS_MIN || threads < 2 {
         let mut evaluator = evaluator();
         return (0..chunks).map(|chunk| work(&mut evaluator, chunk)).reduce(join);
@@ -33,11 +36,11 @@ pub(super) fn over_chunks<'p, T: Send>(
         let mut evaluator = evaluator();
         let mut mine = None;
         loop {
-            let first = next.fetch_add(STRIDE, Ordering::Relaxed);
+            let first = next.fetch_add(stride, Ordering::Relaxed);
             if first >= chunks {
                 break;
             }
-            for chunk in first..chunks.min(first + STRIDE) {
+            for chunk in first..chunks.min(first + stride) {
                 let result = work(&mut evaluator, chunk);
                 mine = Some(match mine {
                     Some(before) => join(before, result),

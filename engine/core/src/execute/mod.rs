@@ -41,6 +41,7 @@
 //! # }
 //! ```
 
+mod batch;
 mod breakdown;
 mod check;
 mod chunk;
@@ -63,6 +64,7 @@ use crate::snapshot::Snapshot;
 use chunk::{Evaluator, holds};
 use drive::over_chunks;
 
+pub use batch::Batch;
 pub use breakdown::{Breakdown, Histogram, HistogramBin, ValueCount};
 pub use check::{Outcome, Verdict};
 pub use explain::{ExplainedNode, Explanation};

@@ -41,25 +41,34 @@ fn presence(snapshot: &Snapshot, binder: &Binder<'_>, key: ColumnKey) -> Result<
     })
 }
 
-/// Builds the plan for a simplified condition.
+/// Below this many nanoseconds a chunk, computing a shared part again is as fast as keeping it.
+const MEMO_NANOS_MIN: f64 = 200.0;
+
+/// Builds one plan for simplified conditions, with a root for each that could be planned.
 pub(super) fn lower(
     snapshot: &Snapshot,
     binder: &Binder<'_>,
-    condition: &Condition,
-) -> Result<Plan, QueryError> {
+    conditions: &[Condition],
+) -> (Plan, Vec<Result<NodeId, QueryError>>) {
     let mut lowering =
         Lowering { snapshot, binder, nodes: Vec::new(), uses: Vec::new(), known: HashMap::new() };
-    let root = lowering.condition(condition)?;
-    let mut memo_slots = 0;
-    for (node, uses) in lowering.nodes.iter_mut().zip(&lowering.uses) {
+    let roots = conditions.iter().map(|condition| lowering.condition(condition)).collect();
+    let (nodes, uses) = (lowering.nodes, lowering.uses);
+    let mut plan = Plan { nodes, root: 0, memo_slots: 0 };
+    let chunks = f64::from(chunks_of(snapshot.rows())).max(1.0);
+    let mut nanos: Vec<f64> = Vec::with_capacity(plan.nodes.len());
+    for (id, uses) in uses.into_iter().enumerate() {
+        // Terms come before what they are terms of.
+        let node = &mut plan.nodes[id];
+        nanos.push(node.op.terms().iter().fold(node.nanos, |sum, &term| sum + nanos[term]));
         // A stored bitmap is its own memo.
         let computed = !matches!(node.op, Op::None | Op::All | Op::Bitmap(_) | Op::NotBitmap(_));
-        if *uses > 1 && computed {
-            node.memo = Some(memo_slots);
-            memo_slots += 1;
+        if uses > 1 && computed && nanos[id] / chunks > MEMO_NANOS_MIN {
+            node.memo = Some(plan.memo_slots);
+            plan.memo_slots += 1;
         }
     }
-    Ok(Plan { nodes: lowering.nodes, root, memo_slots })
+    (plan, roots)
 }
 
 struct Lowering<'a, 'c> {

@@ -127,12 +127,27 @@ impl Codes {
     }
 }
 
+/// A condition for the same rows, computed from less.
+pub fn simplified(snapshot: &Snapshot, binder: &Binder<'_>, condition: Condition) -> Condition {
+    simplify::simplify(condition, &lower::ColumnFacts { snapshot, binder })
+}
+
 impl Plan {
     /// Plans a condition.
     pub fn new(snapshot: &Snapshot, binder: &Binder<'_>, condition: Condition) -> Result<Self, QueryError> {
-        let facts = lower::ColumnFacts { snapshot, binder };
-        let simple = simplify::simplify(condition, &facts);
-        lower::lower(snapshot, binder, &simple)
+        let (mut plan, mut roots) =
+            lower::lower(snapshot, binder, &[simplified(snapshot, binder, condition)]);
+        plan.root = roots.pop().transpose()?.unwrap_or_default();
+        Ok(plan)
+    }
+
+    /// One plan for many simplified conditions; equal parts of any of them are one node. A root for each.
+    pub fn many(
+        snapshot: &Snapshot,
+        binder: &Binder<'_>,
+        conditions: &[Condition],
+    ) -> (Self, Vec<Result<NodeId, QueryError>>) {
+        lower::lower(snapshot, binder, conditions)
     }
 
     /// Checks all bytes that evaluating the plan reads; to be called once before that. Reading a known count needs none.
@@ -184,8 +199,13 @@ impl Plan {
 
     /// The count, if it is known without evaluating anything.
     pub fn known_count(&self) -> Option<u64> {
-        let root = &self.nodes[self.root];
-        root.exact.then_some(root.rows as u64)
+        self.known_count_of(self.root)
+    }
+
+    /// The count of a node, if it is known without evaluating anything.
+    pub fn known_count_of(&self, id: NodeId) -> Option<u64> {
+        let node = &self.nodes[id];
+        node.exact.then_some(node.rows as u64)
     }
 }
 

@@ -86,7 +86,9 @@ impl Pair {
     /// Both columns and the right codes' places, if the comparison comes down to these.
     pub fn aligned(&self) -> Option<(&ValueColumn, &ValueColumn, &[u32])> {
         match (&self.left.values, &self.right.values, &self.places) {
-            (SideValues::Column(left), SideValues::Column(right), Some(places)) => Some((left, right, places)),
+            (SideValues::Column(left), SideValues::Column(right), Some(places)) => {
+                Some((left, right, places))
+            }
             _ => None,
         }
     }
@@ -136,7 +138,8 @@ fn places(snapshot: &Snapshot, left: &Side, right: &Side) -> Result<Option<Arc<[
     let (SideValues::Column(left), SideValues::Column(right)) = (&left.values, &right.values) else {
         return Ok(None);
     };
-    let (Dictionary::Fixed8(left_keys), Dictionary::Fixed8(right_keys)) = (left.dictionary(), right.dictionary())
+    let (Dictionary::Fixed8(left_keys), Dictionary::Fixed8(right_keys)) =
+        (left.dictionary(), right.dictionary())
     else {
         return Ok(None);
     };

@@ -6,8 +6,8 @@ use super::ast::Rule;
 use super::error::{RuleError, did_you_mean};
 use super::limits::Limits;
 
-/// Where the rules of labels come from.
-pub trait Labels {
+/// Where the rules of labels come from. Many threads may ask at once.
+pub trait Labels: Sync {
     /// The rule of the label of this name, or `None` if there is no such label.
     fn rule(&self, name: &str) -> Option<Rule>;
     /// All names, to suggest one when a name is unknown.
@@ -27,7 +27,7 @@ impl Labels for NoLabels {
     }
 }
 
-impl<S: std::hash::BuildHasher> Labels for HashMap<String, Rule, S> {
+impl<S: std::hash::BuildHasher + Sync> Labels for HashMap<String, Rule, S> {
     fn rule(&self, name: &str) -> Option<Rule> {
         self.get(name).cloned()
     }

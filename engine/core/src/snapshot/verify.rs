@@ -80,26 +80,31 @@ fn check_leaf(leaf: &Leaf, rows: u32, name: &str, leaves: &mut u64) -> Result<()
     leaf.check()?;
     for entry in leaf.entries() {
         let chunk_rows = rows_in_chunk(rows, entry.chunk.into());
-        let container = leaf.container_of(entry);
-        let (ascends, last) = match container {
-            Container::Array(rows) => (rows.is_sorted_by(|a, b| a < b), rows.last().copied()),
-            Container::Runs(runs) => (
-                runs.iter().all(|run| run.first <= run.last)
-                    && runs.windows(2).all(|pair| pair[0].last < pair[1].first),
-                runs.last().map(|run| run.last),
-            ),
-            Container::Bits(bits) => {
-                let word = bits.iter().rposition(|&word| word != 0);
-                (true, word.map(|word| (word as u32 * 64 + 63 - bits[word].leading_zeros()) as u16))
-            }
-            Container::Empty | Container::Full => (true, None),
-        };
-        if !ascends || last.is_some_and(|last| u32::from(last) >= chunk_rows) {
-            return Err(damaged(name, "a bitmap's rows do not ascend within their chunk"));
+        check_container(leaf.container_of(entry), entry.rows, chunk_rows, name)?;
+    }
+    Ok(())
+}
+
+/// A container's rows ascend within the chunk, and are as many as its entry says.
+fn check_container(container: Container<'_>, rows: u32, chunk_rows: u32, name: &str) -> Result<()> {
+    let (ascends, last) = match container {
+        Container::Array(rows) => (rows.is_sorted_by(|a, b| a < b), rows.last().copied()),
+        Container::Runs(runs) => (
+            runs.iter().all(|run| run.first <= run.last)
+                && runs.windows(2).all(|pair| pair[0].last < pair[1].first),
+            runs.last().map(|run| run.last),
+        ),
+        Container::Bits(bits) => {
+            let word = bits.iter().rposition(|&word| word != 0);
+            (true, word.map(|word| (word as u32 * 64 + 63 - bits[word].leading_zeros()) as u16))
         }
-        if container.count(chunk_rows) != entry.rows {
-            return Err(damaged(name, "a bitmap's cardinality is wrong"));
-        }
+        Container::Empty | Container::Full => (true, None),
+    };
+    if !ascends || last.is_some_and(|last| u32::from(last) >= chunk_rows) {
+        return Err(damaged(name, "a bitmap's rows do not ascend within their chunk"));
+    }
+    if container.count(chunk_rows) != rows {
+        return Err(damaged(name, "a bitmap's cardinality is wrong"));
     }
     Ok(())
 }
@@ -150,7 +155,31 @@ fn check_values(column: &ValueColumn, name: &str, leaves: &mut u64) -> Result<()
     if has_leaves && in_leaves != u64::from(column.present()) {
         return Err(damaged(name, "its bitmaps do not cover its rows"));
     }
-    check_order(column, name)
+    check_order(column, name)?;
+    check_steps(column, name, leaves)
+}
+
+/// Each step has exactly the rows with a value whose code is below its own.
+fn check_steps(column: &ValueColumn, name: &str, leaves: &mut u64) -> Result<()> {
+    let Some(steps) = column.steps() else { return Ok(()) };
+    for chunk in 0..chunks_of(column.table_rows()) {
+        let chunk_rows = rows_in_chunk(column.table_rows(), chunk);
+        for step in steps.of_chunk(chunk) {
+            *leaves += 1;
+            let container = steps.container(step);
+            check_container(container, step.rows, chunk_rows, name)?;
+            let below = (0..chunk_rows).filter(|&row| {
+                let code = column.presence().is_none_or(|leaf| leaf.contains(chunk << 16 | row));
+                code && column.code_of_present(chunk << 16 | row).is_some_and(|code| code < step.code)
+            });
+            let agrees = below.clone().count() == step.rows as usize
+                && below.into_iter().all(|row| container.contains(row as u16));
+            if !agrees {
+                return Err(damaged(name, "a step does not agree with the codes"));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn check_order(column: &ValueColumn, name: &str) -> Result<()> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use muster_engine::error::Error;
-use muster_engine::execute::{Audience, Outcome};
+use muster_engine::execute::{Audience, Batch, Outcome};
 use muster_engine::rule::ast::Rule;
 use muster_engine::rule::bind::Scope;
 use muster_engine::rule::limits::Limits;
@@ -40,6 +40,19 @@ pub fn build(table: &Table, rng: &mut Rng) -> Result<Built, Error> {
 /// Labels as the engine takes them.
 pub fn labels(rules: &LabelRules) -> HashMap<String, Rule> {
     rules.iter().map(|(name, rule)| (name.clone(), rule.clone())).collect()
+}
+
+/// The counts of many rules, asked together.
+pub fn counts(
+    snapshot: &Arc<Snapshot>,
+    rules: &[Rule],
+    now: i64,
+    labels: &HashMap<String, Rule>,
+) -> Result<Vec<u64>, String> {
+    let limits = Limits::default();
+    let scope = Scope { now, labels, limits: &limits };
+    let batch = Batch::new(snapshot, rules, &scope).map_err(|error| error.to_string())?;
+    batch.counts().into_iter().map(|count| count.map_err(ToString::to_string)).collect()
 }
 
 /// One rule asked of one snapshot; errors as text.

@@ -46,7 +46,9 @@ impl<'p> Evaluator<'p> {
             trim(top, self.chunk_rows);
             std::mem::swap(top, &mut result);
         }
-        planes.into_iter().for_each(|plane| self.scratch.give(Set::OwnBits(plane)));
+        for plane in planes {
+            self.scratch.give(Set::OwnBits(plane));
+        }
         Part::is(Set::OwnBits(result))
     }
 

@@ -85,7 +85,7 @@ impl<'p> Evaluator<'p> {
         presence: Container<'p>,
     ) -> Part<'p> {
         let values = Values { column, chunk: self.chunk, steps, presence };
-        let (mut sum, mut found) = (Sum::default(), 0);
+        let (mut sum, mut found) = (Sum::default(), 0_usize);
         for &(from, to) in ranges {
             let (first, last) = (values.steps_around(from), values.steps_around(to));
             if first.below_at == last.below_at {
@@ -94,7 +94,8 @@ impl<'p> Evaluator<'p> {
             } else {
                 values.add_prefix(from, &first, &mut sum, &mut self.scratch);
                 values.add_prefix(to, &last, &mut sum, &mut self.scratch);
-                found = usize::MAX;
+                // A step more has a row more.
+                found += 1;
             }
         }
         sum.finish(found, &mut self.scratch)

@@ -51,9 +51,20 @@ impl Drop for Evaluator<'_> {
 
 impl<'p> Evaluator<'p> {
     pub(super) fn new(plan: &'p Plan, ids: &'p Ids, table_rows: u32) -> Self {
-        let scratch = BUFFERS.try_with(|buffers| buffers.borrow_mut().pop()).ok().flatten().unwrap_or_default();
+        let scratch =
+            BUFFERS.try_with(|buffers| buffers.borrow_mut().pop()).ok().flatten().unwrap_or_default();
         let memo = (0..plan.memo_slots()).map(|_| None).collect();
-        Self { plan, ids, table_rows, chunk: 0, chunk_rows: 0, scratch, spare: Vec::new(), memo, wanted_ids: Vec::new() }
+        Self {
+            plan,
+            ids,
+            table_rows,
+            chunk: 0,
+            chunk_rows: 0,
+            scratch,
+            spare: Vec::new(),
+            memo,
+            wanted_ids: Vec::new(),
+        }
     }
 
     /// Goes to a chunk.
@@ -204,9 +215,8 @@ impl<'p> Evaluator<'p> {
             if matches!(node.op, Op::Bitmap(_) | Op::NotBitmap(_)) {
                 continue;
             }
-            if node.row_wise && node.memo.is_none() && !inverted {
-                self.narrow(&mut terms, id);
-            } else if terms.rows_at_most().is_some_and(|rows| rows as u32 <= PROBE_ROWS_MAX) && !inverted {
+            let few = terms.rows_at_most().is_some_and(|rows| rows as u32 <= PROBE_ROWS_MAX);
+            if !inverted && (few || node.row_wise && node.memo.is_none()) {
                 self.narrow(&mut terms, id);
             } else {
                 let part = self.part(id);
@@ -221,7 +231,8 @@ impl<'p> Evaluator<'p> {
 
     /// Adds a term by looking only at the rows that the other terms leave, if these are few enough.
     fn narrow(&mut self, terms: &mut Terms<'p>, id: NodeId) {
-        let left = and(terms, self.chunk_rows, &mut self.scratch).into_set(self.chunk_rows, &mut self.scratch);
+        let left =
+            and(terms, self.chunk_rows, &mut self.scratch).into_set(self.chunk_rows, &mut self.scratch);
         let rows = left.count(self.chunk_rows);
         let op = &self.plan.node(id).op;
         // How many times longer one row takes than one of a whole chunk.
@@ -249,7 +260,8 @@ impl<'p> Evaluator<'p> {
             of.for_each(self.chunk_rows, |row| kept.push(row));
             let ids = self.ids.ids(base, base + self.chunk_rows).unwrap_or_default();
             self.wanted_ids.clear();
-            self.wanted_ids.extend(kept.iter().map(|&row| ids.get(row as usize).copied().unwrap_or_default()));
+            self.wanted_ids
+                .extend(kept.iter().map(|&row| ids.get(row as usize).copied().unwrap_or_default()));
             let mut hits = self.scratch.zeroed();
             kernel::in_bucket(&mut hits, &self.wanted_ids, *seed, (*low, *high), *inside);
             let mut at = 0;

@@ -51,8 +51,12 @@ fn compare(bits: &mut Bits, left: &Codes, right: &Codes, span: (usize, usize), p
     match left {
         Codes::None => {}
         Codes::U8(left) => with_left(bits, left.unchecked().get(span.0..span.1), right, span, places, orders),
-        Codes::U16(left) => with_left(bits, left.unchecked().get(span.0..span.1), right, span, places, orders),
-        Codes::U32(left) => with_left(bits, left.unchecked().get(span.0..span.1), right, span, places, orders),
+        Codes::U16(left) => {
+            with_left(bits, left.unchecked().get(span.0..span.1), right, span, places, orders);
+        }
+        Codes::U32(left) => {
+            with_left(bits, left.unchecked().get(span.0..span.1), right, span, places, orders);
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! From codes to a region's bytes: dictionaries, totals, codes, order and leaves of a value column.
 
+use std::sync::OnceLock;
+
 use super::spool::RowBits;
 use super::steps::StepsBuilder;
 use crate::bitmap::{LeafBuilder, encode_leaf};
@@ -11,6 +13,15 @@ use crate::format::{FENCE_STRIDE, LEAF_VALUES_MAX, chunks_of};
 
 /// Columns with fewer values than this answer a range by the bitmaps of its values.
 const STEPLESS_VALUES_MAX: usize = 8;
+
+/// Values up to which each has a bitmap; `MUSTER_LEAF_VALUES` makes it less, so that tests meet orders in small tables.
+fn leaf_values_max() -> usize {
+    static VALUES: OnceLock<usize> = OnceLock::new();
+    *VALUES.get_or_init(|| {
+        let wanted = std::env::var("MUSTER_LEAF_VALUES").ok().and_then(|values| values.parse().ok());
+        wanted.unwrap_or(LEAF_VALUES_MAX).min(LEAF_VALUES_MAX)
+    })
+}
 
 /// The encoded bytes of one column.
 #[derive(Debug)]
@@ -155,7 +166,7 @@ pub(super) fn encode_values(
     let sparse = matches!(present, Present::Rows(rows) if rows.len() as u64 * 4 < u64::from(table_rows));
     record.layout = if sparse { LAYOUT_SPARSE } else { LAYOUT_DENSE };
     put_codes(out, table_rows, present, codes, &mut record);
-    if distinct <= LEAF_VALUES_MAX {
+    if distinct <= leaf_values_max() {
         let mut steps = (distinct > STEPLESS_VALUES_MAX).then(|| StepsBuilder::new(table_rows));
         let leaves = put_leaves(out, table_rows, present, codes, distinct, steps.as_mut());
         record.leaves = distinct as u32;

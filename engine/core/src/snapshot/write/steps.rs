@@ -1,8 +1,19 @@
 //! Writing steps: prefixes of each chunk's order as bitmaps, at codes that are about as many rows apart.
 
+use std::sync::OnceLock;
+
 use crate::bitmap::{Bits, ContainerWriter, WORDS};
 use crate::format::records::{StepEntry, StepsHeader};
 use crate::format::{STEP_ROWS, chunks_of, rows_in_chunk};
+
+/// Rows between two steps; `MUSTER_STEP_ROWS` makes it less, so that tests meet steps in small tables.
+fn step_rows() -> usize {
+    static ROWS: OnceLock<usize> = OnceLock::new();
+    *ROWS.get_or_init(|| {
+        let wanted = std::env::var("MUSTER_STEP_ROWS").ok().and_then(|rows| rows.parse().ok());
+        wanted.unwrap_or(STEP_ROWS).clamp(1, STEP_ROWS)
+    })
+}
 
 /// Collects steps chunk by chunk.
 #[derive(Debug)]
@@ -25,7 +36,7 @@ impl StepsBuilder {
         // Rows in `bits`; those at the last step; whether a step must come before anything else is added.
         let (mut rows, mut stepped, mut due) = (0, 0, false);
         for (code, group) in groups.filter(|(_, group)| !group.is_empty()) {
-            if rows > stepped && (due || rows + group.len() > stepped + STEP_ROWS) {
+            if rows > stepped && (due || rows + group.len() > stepped + step_rows()) {
                 self.step(&bits, code, chunk_rows);
                 stepped = rows;
             }
@@ -33,7 +44,7 @@ impl StepsBuilder {
                 bits[row as usize / 64] |= 1 << (row % 64);
             }
             rows += group.len();
-            due = group.len() > STEP_ROWS;
+            due = group.len() > step_rows();
         }
         self.starts.push(self.entries.len() as u32);
     }
