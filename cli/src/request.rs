@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::{fs, io};
 
 use clap::Args;
-use muster_engine::execute::Audience;
+use muster_engine::execute::{Audience, Batch};
 use muster_engine::rule::ast::{Operand, Rule};
 use muster_engine::rule::bind::{QueryError, Scope};
 use muster_engine::rule::limits::Limits;
 use muster_engine::schema::Schema;
 use muster_engine::snapshot::Snapshot;
+use rayon::prelude::*;
 
 use crate::arguments::{StoreArgs, instant};
 use crate::failure::Failure;
@@ -79,6 +80,25 @@ impl Asking {
             QueryError::Rule(error) => QueryError::Rule(error.located_in(text)).into(),
             QueryError::Store(error) => error.into(),
         })
+    }
+
+    /// The counts of many rules in one pass, or for each why it has none.
+    pub(crate) fn counts(&self, texts: &[String]) -> Result<Vec<Result<u64, String>>, Failure> {
+        let scope = Scope { now: self.now, labels: &self.labels, limits: &self.limits };
+        let parsed: Vec<Result<Rule, String>> =
+            texts.par_iter().map(|text| parse(text, self.snapshot.schema(), &self.limits)).collect();
+        let rules: Vec<Rule> = parsed.iter().flatten().cloned().collect();
+        let batch = Batch::new(&self.snapshot, &rules, &scope)?;
+        let mut counts = batch.counts().into_iter();
+        let mut answer = |text: &str, parsed: Result<Rule, String>| {
+            parsed.and_then(|_| match counts.next() {
+                Some(Ok(count)) => Ok(count),
+                Some(Err(QueryError::Rule(error))) => Err(error.clone().located_in(text).to_string()),
+                Some(Err(error)) => Err(error.to_string()),
+                None => Err("it was not counted".to_owned()),
+            })
+        };
+        Ok(texts.iter().zip(parsed).map(|(text, parsed)| answer(text, parsed)).collect())
     }
 
     /// What has a value a user: a column, a map's key, an array's length.

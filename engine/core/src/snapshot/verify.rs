@@ -162,19 +162,18 @@ fn check_values(column: &ValueColumn, name: &str, leaves: &mut u64) -> Result<()
 /// Each step has exactly the rows with a value whose code is below its own.
 fn check_steps(column: &ValueColumn, name: &str, leaves: &mut u64) -> Result<()> {
     let Some(steps) = column.steps() else { return Ok(()) };
+    let mut codes = Vec::new();
     for chunk in 0..chunks_of(column.table_rows()) {
         let chunk_rows = rows_in_chunk(column.table_rows(), chunk);
+        let code = |row: u32| column.presence().is_none_or(|leaf| leaf.contains(row)).then(|| column.code_of_present(row));
+        codes.clear();
+        codes.extend((0..chunk_rows).map(|row| code(chunk << 16 | row).flatten().unwrap_or(u32::MAX)));
         for step in steps.of_chunk(chunk) {
             *leaves += 1;
             let container = steps.container(step);
             check_container(container, step.rows, chunk_rows, name)?;
-            let below = (0..chunk_rows).filter(|&row| {
-                let code = column.presence().is_none_or(|leaf| leaf.contains(chunk << 16 | row));
-                code && column.code_of_present(chunk << 16 | row).is_some_and(|code| code < step.code)
-            });
-            let agrees = below.clone().count() == step.rows as usize
-                && below.into_iter().all(|row| container.contains(row as u16));
-            if !agrees {
+            let below = codes.iter().zip(0..).map(|(&code, row): (&u32, u32)| (code < step.code, row));
+            if below.clone().any(|(below, row)| container.contains(row as u16) != below) {
                 return Err(damaged(name, "a step does not agree with the codes"));
             }
         }
