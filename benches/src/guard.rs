@@ -59,9 +59,9 @@ pub(crate) fn guard(options: &GuardOptions) -> Result<()> {
         counted.push((rule, each));
     }
     if options.record {
-        let lines: String = counted.iter().map(|(rule, each)| format!("{each}\t{rule}\n")).collect();
+        let lines: Vec<String> = counted.iter().map(|(rule, each)| format!("{each}\t{rule}\n")).collect();
         let path = recorded_path();
-        return fs::write(&path, HEADING.to_owned() + &lines)
+        return fs::write(&path, HEADING.to_owned() + &lines.concat())
             .with_context(|| format!("cannot write {}", path.display()));
     }
     compare(&counted, &recorded()?)

@@ -29,7 +29,7 @@ use results::Results;
 fn main() -> Result<()> {
     let options = Options::parse();
     match options.command {
-        None => measure(options.run.checked()?),
+        None => measure(&options.run.checked()?),
         Some(Command::Guard(options)) => guard::guard(&options),
         Some(Command::BuildStore { home }) => data::build_store(&home),
         Some(Command::FirstCount { store, rule }) => single::first_count(&store, &rule),
@@ -38,12 +38,12 @@ fn main() -> Result<()> {
     }
 }
 
-fn measure(options: RunOptions) -> Result<()> {
+fn measure(options: &RunOptions) -> Result<()> {
     let tables = options.out.join("benchmarks");
     let results = if options.report_only {
         Results::read(&tables)?
     } else {
-        let results = run::run(&options)?;
+        let results = run::run(options)?;
         results.write(&tables)?;
         results
     };

@@ -76,11 +76,8 @@ impl Muster {
         let rule = expand(&self.rule(text)?, &self.labels, &self.limits)?;
         let options = SqlOptions { now: Some(self.now()), labels: &self.labels, limits: &self.limits };
         let sql = render(&rule, self.snapshot.schema(), &options)?;
-        let sets = match kind.is_pure() {
-            true => Some(SetRule::new(&rule, self.snapshot.schema())?),
-            false => None,
-        };
-        Ok(Question { rule, sql, sets })
+        let sets = kind.is_pure().then(|| SetRule::new(&rule, self.snapshot.schema())).transpose()?;
+        Ok(Question { sql, sets })
     }
 
     /// The SQL of the condition a text says.

@@ -118,9 +118,9 @@ impl RunOptions {
         let mut command = format!("cargo run --release -p muster-benches -- --users {}", users.join(","));
         if self.peers.len() < PEERS.len() {
             let peers = if self.peers.is_empty() { "none".to_owned() } else { self.peers.join(",") };
-            command += &format!(" --peers {peers}");
+            command.extend([" --peers ", &peers]);
         }
-        command += &format!(" --threads {}", self.threads);
+        command.extend([" --threads ", &self.threads.to_string()]);
         if self.quick {
             command += " --quick";
         }

@@ -101,7 +101,7 @@ impl Results {
     /// Writes both tables into a folder.
     pub(crate) fn write(&self, dir: &Path) -> Result<()> {
         fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-        let mut text = format!("{HEADING}\n");
+        let mut lines = vec![HEADING.to_owned()];
         for r in &self.records {
             let fields = [
                 quoted(&r.part),
@@ -112,16 +112,14 @@ impl Results {
                 quoted(&r.metric),
                 r.value.to_string(),
             ];
-            text += &fields.join(",");
-            text.push('\n');
+            lines.push(fields.join(","));
         }
-        let mut facts = "fact,text\n".to_owned();
-        for (name, text) in &self.facts {
-            facts += &format!("{},{}\n", quoted(name), quoted(text));
-        }
-        for (name, text) in [(MEASUREMENTS, text), (FACTS, facts)] {
+        let mut facts = vec!["fact,text".to_owned()];
+        facts.extend(self.facts.iter().map(|(name, text)| format!("{},{}", quoted(name), quoted(text))));
+        for (name, lines) in [(MEASUREMENTS, lines), (FACTS, facts)] {
             let path = dir.join(name);
-            fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+            fs::write(&path, lines.join("\n") + "\n")
+                .with_context(|| format!("cannot write {}", path.display()))?;
         }
         Ok(())
     }

@@ -73,11 +73,11 @@ pub(crate) fn run(options: &RunOptions) -> Result<Results> {
     // Peers are started elsewhere and must find the folder from there.
     let options = &RunOptions { work: options.work.canonicalize()?, ..options.clone() };
     let pools = Pools::new(options.threads, options.quick)?;
-    let server = match options.wants("clickhouse") {
-        true => {
-            Some(Rc::new(Server::connect(options.clickhouse.as_deref(), &options.work, options.threads)?))
-        }
-        false => None,
+    let server = if options.wants("clickhouse") {
+        let server = Server::connect(options.clickhouse.as_deref(), &options.work, options.threads)?;
+        Some(Rc::new(server))
+    } else {
+        None
     };
     for &users in &options.users {
         one_population(options, users, server.as_ref(), &pools, &mut results)?;
@@ -142,7 +142,7 @@ fn peers(
     if options.wants("duckdb") {
         let (peer, load) = DuckDb::load(&options.work, &population.home, users, options.threads)?;
         results.know("version/duckdb", load.version);
-        let seconds = population.once("duckdb_load_seconds", load.load_seconds)?;
+        let seconds = population.once("duckdb_load_seconds", load.seconds)?;
         know_load(users, "duckdb", seconds, load.bytes, results);
         peers.push(Box::new(peer));
     }

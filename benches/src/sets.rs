@@ -74,7 +74,7 @@ impl Reader<'_> {
                     op: CompareOp::Eq,
                     right: item.clone(),
                 });
-                self.any(any.collect(), name, *negated != truth)?
+                self.any(&any.collect::<Vec<_>>(), name, *negated != truth)?
             }
             Rule::Has { test, column, values } => {
                 let each = values.iter().map(|value| Rule::Has {
@@ -85,7 +85,7 @@ impl Reader<'_> {
                 let each: Vec<Rule> = each.collect();
                 match test {
                     HasTest::All => self.set(&Rule::all(each), truth)?,
-                    HasTest::Any => self.any(each, column, truth)?,
+                    HasTest::Any => self.any(&each, column, truth)?,
                     HasTest::One => self.guarded(rule, column, truth)?,
                 }
             }
@@ -99,7 +99,7 @@ impl Reader<'_> {
     }
 
     /// Any of some conditions on one column, or none of them where it has a value.
-    fn any(&mut self, of: Vec<Rule>, column: &str, truth: bool) -> Result<Set> {
+    fn any(&mut self, of: &[Rule], column: &str, truth: bool) -> Result<Set> {
         let mut sets: Vec<Set> = of.iter().map(|leaf| self.leaf(leaf, true)).collect();
         let any = if sets.len() == 1 { sets.remove(0) } else { Set::Any(sets) };
         Ok(if truth { any } else { self.otherwise(any, column)? })

@@ -165,7 +165,9 @@ impl<'a, B: Bits> Algebra<'a, B> {
             Set::All(of) => {
                 let (mut result, mut steps) = self.conjunction(of);
                 let last = steps.pop();
-                steps.iter().for_each(|step| apply(&mut result, step));
+                for step in &steps {
+                    apply(&mut result, step);
+                }
                 match last {
                     Some((other, true)) => result.and_size(&other),
                     Some((other, false)) => result.minus_size(&other),
@@ -183,7 +185,9 @@ impl<'a, B: Bits> Algebra<'a, B> {
             Set::Not(inner) => Cow::Owned(self.everybody.minus(&self.eval(inner))),
             Set::All(of) => {
                 let (mut result, steps) = self.conjunction(of);
-                steps.iter().for_each(|step| apply(&mut result, step));
+                for step in &steps {
+                    apply(&mut result, step);
+                }
                 result
             }
             Set::Any(of) => {

@@ -55,7 +55,7 @@ impl ClickHouse {
 
 /// The types that the table would have had in the warehouse; Parquet has neither seconds nor few-valued text.
 fn columns(schema: &Schema) -> String {
-    let mut columns = format!("{} UInt64", schema.user_id);
+    let mut columns = vec![format!("{} UInt64", schema.user_id)];
     for column in &schema.columns {
         let ty = match (&column.ty, column.held_as) {
             (_, HeldAs::JsonArray | HeldAs::JsonMap) => "String".to_owned(),
@@ -63,9 +63,9 @@ fn columns(schema: &Schema) -> String {
             (ty, _) => ty.to_string(),
         };
         let ty = if column.nullable { format!("Nullable({ty})") } else { ty };
-        columns += &format!(", {} {ty}", column.name);
+        columns.push(format!("{} {ty}", column.name));
     }
-    columns
+    columns.join(", ")
 }
 
 impl Peer for ClickHouse {

@@ -18,36 +18,36 @@ const SCRIPT: &str = include_str!("duckdb_child.py");
 const REWRITES: [(&str, &str, &str); 9] = [
     (r"toDateTime\('([^']*)', 'UTC'\)", "TIMESTAMPTZ '$1+00'", "instants"),
     (
-        r"if\(JSONType\(ifNull\((\w+), ''\)\) = 'Array', has\(JSONExtract\(ifNull\(\w+, ''\), 'Array\(String\)'\), ('[^']*')\), NULL\)",
+        r"if\(JSONType\(ifNull\(([A-Za-z0-9_]+), ''\)\) = 'Array', has\(JSONExtract\(ifNull\([A-Za-z0-9_]+, ''\), 'Array\(String\)'\), ('[^']*')\), NULL\)",
         r#"list_contains(from_json($1, '["VARCHAR"]'), $2)"#,
         "`has` on a JSON array",
     ),
     (
-        r"if\(JSONType\(ifNull\((\w+), ''\)\) = 'Array', hasAny\(JSONExtract\(ifNull\(\w+, ''\), 'Array\(String\)'\), (\[[^\]]*\])\), NULL\)",
+        r"if\(JSONType\(ifNull\(([A-Za-z0-9_]+), ''\)\) = 'Array', hasAny\(JSONExtract\(ifNull\([A-Za-z0-9_]+, ''\), 'Array\(String\)'\), (\[[^\]]*\])\), NULL\)",
         r#"list_has_any(from_json($1, '["VARCHAR"]'), $2)"#,
         "`hasAny` on a JSON array",
     ),
     (
-        r"if\(JSONType\(ifNull\((\w+), ''\)\) = 'Array', hasAll\(JSONExtract\(ifNull\(\w+, ''\), 'Array\(String\)'\), (\[[^\]]*\])\), NULL\)",
+        r"if\(JSONType\(ifNull\(([A-Za-z0-9_]+), ''\)\) = 'Array', hasAll\(JSONExtract\(ifNull\([A-Za-z0-9_]+, ''\), 'Array\(String\)'\), (\[[^\]]*\])\), NULL\)",
         r#"list_has_all(from_json($1, '["VARCHAR"]'), $2)"#,
         "`hasAll` on a JSON array",
     ),
     (
-        r"if\(JSONType\(ifNull\((\w+), ''\)\) = 'Array', JSONLength\(ifNull\(\w+, ''\)\), NULL\)",
+        r"if\(JSONType\(ifNull\(([A-Za-z0-9_]+), ''\)\) = 'Array', JSONLength\(ifNull\([A-Za-z0-9_]+, ''\)\), NULL\)",
         "json_array_length($1)",
         "the length of a JSON array",
     ),
     (
-        r"if\(JSONType\(ifNull\((\w+), ''\)\) = 'Object', JSONExtract\(ifNull\(\w+, ''\), '(\w+)', 'Nullable\(Float64\)'\) IS NOT NULL, NULL\)",
+        r"if\(JSONType\(ifNull\(([A-Za-z0-9_]+), ''\)\) = 'Object', JSONExtract\(ifNull\([A-Za-z0-9_]+, ''\), '([A-Za-z0-9_]+)', 'Nullable\(Float64\)'\) IS NOT NULL, NULL\)",
         r#"json_exists($1, '$$."$2"')"#,
         "`mapContains` on a JSON object",
     ),
     (
-        r"JSONExtract\(ifNull\((\w+), ''\), '(\w+)', 'Nullable\(Float64\)'\)",
+        r"JSONExtract\(ifNull\(([A-Za-z0-9_]+), ''\), '([A-Za-z0-9_]+)', 'Nullable\(Float64\)'\)",
         r#"CAST(json_extract($1, '$$."$2"') AS DOUBLE)"#,
         "a key of a JSON object",
     ),
-    (r"\bstartsWith\(", "starts_with(", "prefixes"),
+    (r"startsWith\(", "starts_with(", "prefixes"),
     (r"arraySum\(\[(.*?)\]\)", "list_sum(CAST([$1] AS INTEGER[]))", "`at_least`"),
 ];
 
@@ -66,7 +66,7 @@ pub(crate) struct Load {
     /// DuckDB's version.
     pub(crate) version: String,
     /// Seconds of loading, if the table was not there already.
-    pub(crate) load_seconds: Option<f64>,
+    pub(crate) seconds: Option<f64>,
     /// Bytes of the database file.
     pub(crate) bytes: u64,
 }

@@ -29,13 +29,13 @@ def rows_loaded():
         return 0
 
 
-load_seconds = None
+seconds = None
 if rows_loaded() != int(rows):
     begun = time.perf_counter()
     connection.execute(f"CREATE OR REPLACE TABLE users AS SELECT * FROM read_parquet('{folder}/*.parquet')")
     connection.execute("CHECKPOINT")
-    load_seconds = time.perf_counter() - begun
-say(version=duckdb.__version__, load_seconds=load_seconds, bytes=os.path.getsize(database))
+    seconds = time.perf_counter() - begun
+say(version=duckdb.__version__, seconds=seconds, bytes=os.path.getsize(database))
 
 for line in sys.stdin:
     query = f"SELECT count(*) FROM users WHERE {json.loads(line)}"

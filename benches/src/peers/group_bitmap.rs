@@ -124,7 +124,7 @@ impl Writer<'_> {
             Set::All(of) if of.len() > 1 => {
                 let (mut steps, last) = self.conjunction(of);
                 let (other, keep) = steps.pop().unwrap_or_else(|| (last.clone(), true));
-                let result = steps.into_iter().fold(last, joined);
+                let result = steps.iter().fold(last, |result, step| joined(&result, step));
                 let function = if keep { "bitmapAndCardinality" } else { "bitmapAndnotCardinality" };
                 format!("{function}({result}, {other})")
             }
@@ -146,7 +146,7 @@ impl Writer<'_> {
             }
             Set::All(of) => {
                 let (steps, first) = self.conjunction(of);
-                steps.into_iter().fold(first, joined)
+                steps.iter().fold(first, |result, step| joined(&result, step))
             }
             Set::Any(of) => {
                 let of: Vec<String> = of.iter().map(|set| self.bitmap(set)).collect();
@@ -213,8 +213,8 @@ impl Writer<'_> {
     }
 }
 
-fn joined(result: String, (other, keep): (String, bool)) -> String {
-    format!("{}({result}, {other})", if keep { "bitmapAnd" } else { "bitmapAndnot" })
+fn joined(result: &str, (other, keep): &(String, bool)) -> String {
+    format!("{}({result}, {other})", if *keep { "bitmapAnd" } else { "bitmapAndnot" })
 }
 
 fn folded(function: &str, of: &[String]) -> String {

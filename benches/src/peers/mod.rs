@@ -8,15 +8,12 @@ pub(crate) mod python;
 pub(crate) mod server;
 
 use anyhow::Result;
-use muster_engine::rule::ast::Rule;
 
 use crate::sets::SetRule;
 
 /// A rule, in every form that a peer may want.
 #[derive(Debug)]
 pub(crate) struct Question {
-    /// The rule's tree, labels replaced.
-    pub(crate) rule: Rule,
     /// The condition that Muster renders for ClickHouse.
     pub(crate) sql: String,
     /// Set algebra, if all leaves are stored bitmaps.
