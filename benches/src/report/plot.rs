@@ -1,6 +1,6 @@
 //! Plots as SVG: lines or dots over linear or logarithmic axes, 800 pixels wide, with a legend.
 //!
-//! No more than the page needs. Text has the font of the reader's system; colours are told apart by most eyes.
+//! No more than the page needs. Text has the font of the reader's system.
 
 use std::fmt::Write as _;
 
@@ -9,9 +9,6 @@ const LEFT: f64 = 70.0;
 const RIGHT: f64 = 20.0;
 const TOP: f64 = 60.0;
 const BOTTOM: f64 = 46.0;
-/// Okabe and Ito's colours, Muster's own first.
-const COLOURS: [&str; 8] =
-    ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#999999"];
 
 /// How values become places on an axis.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,6 +35,8 @@ pub(crate) struct Axis {
 pub(crate) struct Series {
     /// What the legend calls it.
     pub(crate) name: String,
+    /// As SVG says it.
+    pub(crate) colour: &'static str,
     /// Where its points are.
     pub(crate) points: Vec<(f64, f64)>,
 }
@@ -134,8 +133,9 @@ impl Plot {
         text(&mut out, (WIDTH / 2.0, 20.0), "middle", "font-size=\"15\" font-weight=\"bold\"", &self.title);
         self.legend(&mut out);
         self.grid(&mut out, &x, &y);
-        for (at, series) in self.series.iter().enumerate() {
-            self.draw(&mut out, series, COLOURS[at % COLOURS.len()], &x, &y);
+        // The first is what the plot is about: on top of the others.
+        for series in self.series.iter().rev() {
+            self.draw(&mut out, series, &x, &y);
         }
         out += "</svg>\n";
         out
@@ -145,8 +145,8 @@ impl Plot {
         let widths: Vec<f64> =
             self.series.iter().map(|s| 26.0 + 6.8 * s.name.chars().count() as f64).collect();
         let mut at = (WIDTH - widths.iter().sum::<f64>()).max(0.0) / 2.0;
-        for (index, (series, width)) in self.series.iter().zip(widths).enumerate() {
-            let colour = COLOURS[index % COLOURS.len()];
+        for (series, width) in self.series.iter().zip(widths) {
+            let colour = series.colour;
             let _ = writeln!(out, "<circle cx=\"{:.1}\" cy=\"38\" r=\"5\" fill=\"{colour}\"/>", at + 6.0);
             text(out, (at + 15.0, 42.0), "start", "", &series.name);
             at += width;
@@ -179,7 +179,8 @@ impl Plot {
         text(out, (14.0, middle), "middle", &turned, &self.y.title);
     }
 
-    fn draw(&self, out: &mut String, series: &Series, colour: &str, x: &Span, y: &Span) {
+    fn draw(&self, out: &mut String, series: &Series, x: &Span, y: &Span) {
+        let colour = series.colour;
         let places: Vec<(f64, f64)> = series.points.iter().map(|&(a, b)| (x.at(a), y.at(b))).collect();
         if self.rows.is_empty() {
             let path: Vec<String> = places.iter().map(|(a, b)| format!("{a:.1},{b:.1}")).collect();

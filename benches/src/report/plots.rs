@@ -7,6 +7,24 @@ use crate::measure::geometric_mean;
 use crate::results::Results;
 use crate::workload::SHARES;
 
+/// Okabe and Ito's colours, which most eyes tell apart: the same for a name in every plot.
+fn colour(who: &str) -> &'static str {
+    match who {
+        "clickhouse" => "#0072b2",
+        "groupBitmap" => "#009e73",
+        "duckdb" => "#cc79a7",
+        "roaring" => "#56b4e9",
+        "croaring" => "#000000",
+        "second" => "#e69f00",
+        "third" => "#999999",
+        _ => "#d55e00",
+    }
+}
+
+fn series(name: &str, who: &str, points: Vec<(f64, f64)>) -> Series {
+    Series { name: name.to_owned(), colour: colour(who), points }
+}
+
 /// A plot by the name of its file.
 pub(crate) type Named = (&'static str, Plot);
 
@@ -43,15 +61,15 @@ fn rules(view: View<'_>) -> Plot {
         rows.filter_map(|(row, case)| Some((time(case)?, row as f64))).collect()
     };
     let muster = points(&|case| view.muster(case, view.threads, "request_ns"));
-    let mut series = vec![Series { name: "Muster".to_owned(), points: muster }];
+    let mut all = vec![series("Muster", "", muster)];
     for (peer, _, _) in PEERS {
-        series.push(Series { name: peer.to_owned(), points: points(&|case| view.peer(case, peer)) });
+        all.push(series(peer, peer, points(&|case| view.peer(case, peer))));
     }
     Plot {
         title: format!("Counting the users of a rule, {} users", text::users(view.users)),
         x: duration(),
         y: Axis { title: String::new(), scale: Scale::Linear, label: plain },
-        series: present(series),
+        series: present(all),
         rows: cases.iter().map(|&case| case.to_owned()).collect(),
     }
 }
@@ -61,21 +79,22 @@ fn terms(view: View<'_>) -> Plot {
     let points = |time: &dyn Fn(&str) -> Option<f64>| -> Vec<(f64, f64)> {
         cases.iter().filter_map(|case| Some((case.parse().ok()?, time(case)?))).collect()
     };
-    let mut series = vec![
-        Series { name: "Muster, 1 thread".to_owned(), points: points(&|c| view.muster(c, 1, "count_ns")) },
-        Series {
-            name: format!("Muster, {} threads", view.threads),
-            points: points(&|case| view.muster(case, view.threads, "count_ns")),
-        },
+    let mut all = vec![
+        series("Muster, 1 thread", "", points(&|case| view.muster(case, 1, "count_ns"))),
+        series(
+            &format!("{} threads", view.threads),
+            "second",
+            points(&|case| view.muster(case, view.threads, "count_ns")),
+        ),
     ];
     for (peer, _, _) in PEERS {
-        series.push(Series { name: peer.to_owned(), points: points(&|case| view.peer(case, peer)) });
+        all.push(series(peer, peer, points(&|case| view.peer(case, peer))));
     }
     Plot {
         title: format!("Dense flags joined by AND, {} users", text::users(view.users)),
         x: Axis { title: "terms".to_owned(), scale: Scale::Linear, label: plain },
         y: duration(),
-        series: present(series),
+        series: present(all),
         rows: Vec::new(),
     }
 }
@@ -86,20 +105,20 @@ fn selectivity(view: View<'_>) -> Plot {
         shares.filter_map(|(share, case)| Some((f64::from(share) / 10.0, time(&case)?))).collect()
     };
     let muster = |case: &str| view.muster(case, view.threads, "count_ns");
-    let mut series = vec![
-        Series { name: "range and flag".to_owned(), points: points("range and flag", &muster) },
-        Series { name: "range alone".to_owned(), points: points("range", &muster) },
-        Series { name: "flag and flag".to_owned(), points: points("range", &|_| muster("flags")) },
+    let mut all = vec![
+        series("range and flag", "", points("range and flag", &muster)),
+        series("range alone", "second", points("range", &muster)),
+        series("flag and flag", "third", points("range", &|_| muster("flags"))),
     ];
     for peer in ["clickhouse", "duckdb"] {
         let points = points("range and flag", &|case| view.peer(case, peer));
-        series.push(Series { name: format!("{peer}, range and flag"), points });
+        all.push(series(&format!("{peer}, range and flag"), peer, points));
     }
     Plot {
         title: format!("A range of many values by how many it selects, {} users", text::users(view.users)),
         x: Axis { title: "users selected, %".to_owned(), scale: Scale::Linear, label: plain },
         y: duration(),
-        series: present(series),
+        series: present(all),
         rows: Vec::new(),
     }
 }
@@ -116,18 +135,17 @@ fn by_users(results: &Results, threads: usize) -> Plot {
         views.filter_map(|view| Some((view.users as f64, mean(view)?))).collect()
     };
     let muster = points(&|view, case| view.muster(case, threads, "request_ns"));
-    let mut series = vec![Series { name: "Muster".to_owned(), points: muster }];
+    let mut all = vec![series("Muster", "", muster)];
     for (peer, _, _) in PEERS {
-        let points = points(&|view, case| view.peer(case, peer));
-        series.push(Series { name: peer.to_owned(), points });
+        all.push(series(peer, peer, points(&|view, case| view.peer(case, peer))));
     }
     // One size is no line.
-    series.retain(|series| series.points.len() > 1);
+    all.retain(|series| series.points.len() > 1);
     Plot {
         title: "Geometric mean over the multi-term set rules".to_owned(),
         x: Axis { title: "users".to_owned(), scale: Scale::Log, label: |value| text::users(value as u64) },
         y: duration(),
-        series,
+        series: all,
         rows: Vec::new(),
     }
 }

@@ -33,6 +33,7 @@ pub(crate) fn summary(results: &Results, main: u64, threads: usize) -> String {
     lines.extend(beside(&rules, "P2", "croaring", &["sets"], 4.0));
     lines.extend(results.sizes("dense").into_iter().filter_map(|users| bandwidth(results, users, threads)));
     lines.extend(single(results, main));
+    lines.extend(loading(results, main));
     lines.extend(labels(results, threads));
     lines.extend(sizes(results, main));
     let rows: Vec<Vec<String>> = lines.into_iter().map(Line::row).collect();
@@ -91,6 +92,30 @@ fn single(results: &Results, main: u64) -> Vec<Line> {
             floor: "50 ms".to_owned(),
             measured: time(nanos),
             met: nanos <= 50e6,
+        });
+    }
+    lines
+}
+
+fn loading(results: &Results, main: u64) -> Vec<Line> {
+    let value = |who, metric| results.value(("loading", main), "from parquet", (who, 0), metric);
+    let mut lines = Vec::new();
+    if let (Some(ours), Some(theirs)) = (value(muster::NAME, "seconds"), value("clickhouse", "seconds")) {
+        lines.push(Line {
+            id: "P6",
+            what: "build from Parquet, against ClickHouse's INSERT of the same files".to_owned(),
+            floor: "at most 3x".to_owned(),
+            measured: format!("{} ({} s against {} s)", times(ours / theirs), short(ours), short(theirs)),
+            met: ours / theirs <= 3.0,
+        });
+    }
+    if let Some(peak) = value(muster::NAME, "peak_bytes") {
+        lines.push(Line {
+            id: "P6",
+            what: "most memory of that build".to_owned(),
+            floor: "4 GiB".to_owned(),
+            measured: bytes(peak),
+            met: peak <= 4.0 * f64::from(1 << 30),
         });
     }
     lines
