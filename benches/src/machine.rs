@@ -19,6 +19,8 @@ pub(crate) fn describe(options: &RunOptions, results: &mut Results) {
     results.know("threads", options.threads.to_string());
     results.know("memory", memory());
     results.know("kernel", read("/proc/sys/kernel/osrelease"));
+    // Others at work on the machine show in every figure; so they show on the page, too.
+    results.know("load when the run began", load());
     results.know("version/rustc", output(Command::new("rustc").arg("--version")));
     results.know("version/muster", env!("CARGO_PKG_VERSION"));
     for library in ["roaring", "croaring", "rayon"] {
@@ -43,6 +45,11 @@ fn memory() -> String {
     let kib = field("/proc/meminfo", "MemTotal");
     let kib: Option<f64> = kib.split(' ').next().and_then(|kib| kib.parse().ok());
     kib.map_or_else(|| "unknown".to_owned(), |kib| format!("{:.1} GiB", kib / f64::from(1 << 20)))
+}
+
+/// How many were at work lately, in the last minute.
+fn load() -> String {
+    read("/proc/loadavg").split(' ').next().unwrap_or("unknown").to_owned()
 }
 
 /// The version of a dependency that this was built with.

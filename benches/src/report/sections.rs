@@ -69,7 +69,15 @@ In tables, `(12x)` is how many times Muster's time the peer took.
 ";
 
 fn machine(results: &Results) -> String {
-    let names = ["processor", "vector instructions", "cores", "threads", "memory", "kernel"];
+    let names = [
+        "processor",
+        "vector instructions",
+        "cores",
+        "threads",
+        "memory",
+        "kernel",
+        "load when the run began",
+    ];
     let mut rows: Vec<Vec<String>> = Vec::new();
     for name in names {
         rows.push(vec![name.to_owned(), results.fact(name).unwrap_or("unknown").to_owned()]);
