@@ -1,0 +1,51 @@
+//! `muster-bench`: Muster beside its peers, on the same data in the same run, and the page that tells of it.
+
+mod compare;
+mod data;
+mod dense;
+mod guard;
+mod labels;
+mod leaves;
+mod machine;
+mod measure;
+mod muster;
+mod options;
+mod peers;
+mod random;
+mod report;
+mod results;
+mod run;
+mod sets;
+mod single;
+mod stream;
+mod workload;
+
+use anyhow::Result;
+use clap::Parser;
+
+use options::{Command, Options, RunOptions};
+use results::Results;
+
+fn main() -> Result<()> {
+    let options = Options::parse();
+    match options.command {
+        None => measure(&options.run.checked()?),
+        Some(Command::Guard(options)) => guard::guard(&options),
+        Some(Command::BuildStore { home }) => data::build_store(&home),
+        Some(Command::FirstCount { store, rule }) => single::first_count(&store, &rule),
+        Some(Command::GuardPrepare { home }) => guard::prepare(&home),
+        Some(Command::GuardWork { store, rule, times }) => guard::work(&store, &rule, times),
+    }
+}
+
+fn measure(options: &RunOptions) -> Result<()> {
+    let tables = options.out.join("benchmarks");
+    let results = if options.report_only {
+        Results::read(&tables)?
+    } else {
+        let results = run::run(options)?;
+        results.write(&tables)?;
+        results
+    };
+    report::write(&results, &options.out)
+}
