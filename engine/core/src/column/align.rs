@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
+use super::Keys8;
 use crate::error::Result;
-use crate::format::data::Values;
 
 /// Where the left and the right dictionary are in the file.
 type Place = (usize, usize);
@@ -25,13 +25,16 @@ const KEPT_MAX: usize = 64;
 
 impl Alignments {
     /// The places of the right codes among the left ones. Checks all bytes of both dictionaries.
-    pub fn get(&self, left: &Values<u64>, right: &Values<u64>) -> Result<Arc<[u32]>> {
-        let (left_keys, right_keys) = (left.all()?, right.all()?);
-        let of = (left.section().start(), right.section().start());
+    pub fn get(&self, left: &Keys8, right: &Keys8) -> Result<Arc<[u32]>> {
+        left.check()?;
+        right.check()?;
+        let of = (left.start(), right.start());
         if let Some(known) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&of) {
             return Ok(Arc::clone(known));
         }
-        let places: Arc<[u32]> = places(left_keys, right_keys).into();
+        let key_of = |keys: &Keys8, at: usize| keys.checked(at).unwrap_or(u64::MAX);
+        let places: Arc<[u32]> =
+            places((left.len(), &|at| key_of(left, at)), (right.len(), &|at| key_of(right, at))).into();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= KEPT_MAX {
             known.clear();
@@ -41,16 +44,26 @@ impl Alignments {
     }
 }
 
-/// The place of each right key among the left keys; both ascend.
-fn places(left: &[u64], right: &[u64]) -> Vec<u32> {
-    let mut places = vec![0; right.len()];
-    places.par_chunks_mut(1 << 14).zip(right.par_chunks(1 << 14)).for_each(|(places, right)| {
-        let mut at = left.partition_point(|key| right.first().is_some_and(|first| key < first));
-        for (place, key) in places.iter_mut().zip(right) {
-            while left.get(at).is_some_and(|other| other < key) {
+/// Ascending keys: how many, and each of them.
+type Ascending<'a> = (usize, &'a (dyn Fn(usize) -> u64 + Sync));
+
+/// The place of each right key among the left keys.
+fn places(left: Ascending<'_>, right: Ascending<'_>) -> Vec<u32> {
+    const TOGETHER: usize = 1 << 14;
+    let mut places = vec![0; right.0];
+    places.par_chunks_mut(TOGETHER).enumerate().for_each(|(part, places)| {
+        let first = (right.1)(part * TOGETHER);
+        let (mut at, mut end) = (0, left.0);
+        while at < end {
+            let middle = at + (end - at) / 2;
+            if (left.1)(middle) < first { at = middle + 1 } else { end = middle }
+        }
+        for (offset, place) in places.iter_mut().enumerate() {
+            let key = (right.1)(part * TOGETHER + offset);
+            while at < left.0 && (left.1)(at) < key {
                 at += 1;
             }
-            *place = 2 * at as u32 + u32::from(left.get(at) == Some(key));
+            *place = 2 * at as u32 + u32::from(at < left.0 && (left.1)(at) == key);
         }
     });
     places
@@ -64,7 +77,7 @@ mod tests {
     fn places_compare_as_values_do() {
         let left: Vec<u64> = (0..50_000).map(|i| i * 3).collect();
         let right: Vec<u64> = (0..40_000).map(|i| i * 2 + 7).collect();
-        let places = places(&left, &right);
+        let places = places((left.len(), &|at| left[at]), (right.len(), &|at| right[at]));
         for (code, key) in left.iter().enumerate().step_by(777) {
             for (other, place) in right.iter().zip(&places).step_by(311) {
                 assert_eq!((2 * code as u32 + 1).cmp(place), key.cmp(other));

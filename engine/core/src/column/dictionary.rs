@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::format::data::{Section, Values};
 use crate::format::records::{
-    DICTIONARY_8, DICTIONARY_16, DICTIONARY_BYTES, DICTIONARY_NONE, DictionaryRecord,
+    DICTIONARY_4, DICTIONARY_8, DICTIONARY_16, DICTIONARY_BYTES, DICTIONARY_NONE, DictionaryRecord,
 };
 
 /// Distinct ascending values, searched in place.
@@ -12,7 +12,7 @@ pub enum Dictionary {
     /// No values.
     None,
     /// Keys of up to 64 bits.
-    Fixed8(Values<u64>),
+    Fixed8(Keys8),
     /// Keys of 128 bits.
     Fixed16(Values<u128>),
     /// Bytes.
@@ -24,9 +24,90 @@ pub enum Dictionary {
     },
 }
 
-/// Offsets of four or eight bytes.
+/// Ascending keys of up to 64 bits.
+#[derive(Debug, Clone)]
+pub enum Keys8 {
+    /// As they are.
+    Wide(Values<u64>),
+    /// As distances from a base.
+    Near {
+        /// The base.
+        base: u64,
+        /// Distances.
+        distances: Values<u32>,
+    },
+}
+
+impl Keys8 {
+    /// How many.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Wide(keys) => keys.len(),
+            Self::Near { distances, .. } => distances.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// One key, checked.
+    pub fn get(&self, index: usize) -> Result<u64> {
+        match self {
+            Self::Wide(keys) => keys.get(index),
+            Self::Near { base, distances } => Ok(base.wrapping_add(distances.get(index)?.into())),
+        }
+    }
+
+    /// One key, if there is one. [`Keys8::check`] must have succeeded.
+    pub fn checked(&self, index: usize) -> Option<u64> {
+        match self {
+            Self::Wide(keys) => keys.unchecked().get(index).copied(),
+            Self::Near { base, distances } => {
+                distances.unchecked().get(index).map(|&distance| base.wrapping_add(distance.into()))
+            }
+        }
+    }
+
+    /// Checks the checksums of all keys.
+    pub fn check(&self) -> Result<()> {
+        match self {
+            Self::Wide(keys) => keys.section().check(),
+            Self::Near { distances, .. } => distances.section().check(),
+        }
+    }
+
+    /// Where they are in the file.
+    pub fn start(&self) -> usize {
+        match self {
+            Self::Wide(keys) => keys.section().start(),
+            Self::Near { distances, .. } => distances.section().start(),
+        }
+    }
+
+    fn ascend(&self) -> Result<bool> {
+        Ok(match self {
+            Self::Wide(keys) => keys.all()?.is_sorted_by(|a, b| a < b),
+            Self::Near { base, distances } => {
+                let distances = distances.all()?;
+                distances.is_sorted_by(|a, b| a < b)
+                    && distances.last().is_none_or(|&last| base.checked_add(last.into()).is_some())
+            }
+        })
+    }
+}
+
+/// Offsets of values' bytes.
 #[derive(Debug, Clone)]
 pub enum Starts {
+    /// All values have as many bytes.
+    Even {
+        /// How many values.
+        count: u32,
+        /// Bytes of each.
+        width: u64,
+    },
     /// Below 4 GiB.
     Narrow(Values<u32>),
     /// Above.
@@ -36,6 +117,7 @@ pub enum Starts {
 impl Starts {
     fn get(&self, index: usize) -> Result<u64> {
         match self {
+            Self::Even { width, .. } => Ok(index as u64 * width),
             Self::Narrow(starts) => starts.get(index).map(u64::from),
             Self::Wide(starts) => starts.get(index),
         }
@@ -48,8 +130,16 @@ impl Dictionary {
         let count = u64::from(record.count);
         match (record.kind, record.offset_width) {
             (DICTIONARY_NONE, _) if count == 0 => Ok(Self::None),
-            (DICTIONARY_8, _) => Ok(Self::Fixed8(region.values(record.keys_at, count)?)),
+            (DICTIONARY_8, _) => Ok(Self::Fixed8(Keys8::Wide(region.values(record.keys_at, count)?))),
+            (DICTIONARY_4, _) => {
+                let distances = region.values(record.keys_at, count)?;
+                Ok(Self::Fixed8(Keys8::Near { base: record.bytes_at, distances }))
+            }
             (DICTIONARY_16, _) => Ok(Self::Fixed16(region.values(record.keys_at, count)?)),
+            (DICTIONARY_BYTES, 0) if count > 0 && record.bytes_len % count == 0 => {
+                let starts = Starts::Even { count: record.count, width: record.bytes_len / count };
+                Ok(Self::Bytes { starts, bytes: region.range(record.bytes_at, record.bytes_len)? })
+            }
             (DICTIONARY_BYTES, 4 | 8) => {
                 let starts = if record.offset_width == 4 {
                     Starts::Narrow(region.values(record.keys_at, count + 1)?)
@@ -68,6 +158,7 @@ impl Dictionary {
             Self::None => 0,
             Self::Fixed8(keys) => keys.len() as u32,
             Self::Fixed16(keys) => keys.len() as u32,
+            Self::Bytes { starts: Starts::Even { count, .. }, .. } => *count,
             Self::Bytes { starts: Starts::Narrow(starts), .. } => starts.len() as u32 - 1,
             Self::Bytes { starts: Starts::Wide(starts), .. } => starts.len() as u32 - 1,
         }
@@ -142,7 +233,7 @@ impl Dictionary {
     pub fn check_ascends(&self) -> Result<bool> {
         Ok(match self {
             Self::None => true,
-            Self::Fixed8(keys) => keys.all()?.is_sorted_by(|a, b| a < b),
+            Self::Fixed8(keys) => keys.ascend()?,
             Self::Fixed16(keys) => keys.all()?.is_sorted_by(|a, b| a < b),
             Self::Bytes { .. } => {
                 for code in 1..self.len() {

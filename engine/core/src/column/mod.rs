@@ -11,7 +11,7 @@ mod steps;
 mod value;
 
 pub use align::Alignments;
-pub use dictionary::Dictionary;
+pub use dictionary::{Dictionary, Keys8};
 pub use ids::Ids;
 pub use list::{ListColumn, Postings};
 pub use map::MapColumn;

@@ -9,7 +9,7 @@ use crate::column::{Dictionary, Steps, open_presence};
 use crate::error::Result;
 use crate::format::data::{Section, Values};
 use crate::format::records::{
-    ColumnRecord, FLAG_DISTINCT, FLAG_ORDER, LAYOUT_BITS, LAYOUT_DENSE, LAYOUT_SPARSE,
+    ColumnRecord, FLAG_EXTRAS, FLAG_ORDER, LAYOUT_BITS, LAYOUT_DENSE, LAYOUT_SPARSE,
 };
 use crate::format::{CHUNK_ROWS, FENCE_STRIDE, LEAF_VALUES_MAX, rows_in_chunk};
 
@@ -37,6 +37,35 @@ pub enum Codes {
     U32(Values<u32>),
 }
 
+/// How many rows have a code below a code.
+#[derive(Debug, Clone)]
+enum Totals {
+    /// The numbers.
+    Below(Values<u32>),
+    /// So many codes, each once, and the codes of all further rows, ascending.
+    Extras(u32, Values<u32>),
+}
+
+impl Totals {
+    fn below(&self, code: u32) -> Result<u32> {
+        match self {
+            Self::Below(totals) => totals.get(code as usize),
+            Self::Extras(codes, extras) => {
+                let (mut low, mut high) = (0, extras.len());
+                while low < high {
+                    let middle = low + (high - low) / 2;
+                    if extras.get(middle)? < code {
+                        low = middle + 1;
+                    } else {
+                        high = middle;
+                    }
+                }
+                Ok(code.min(*codes).saturating_add(low as u32))
+            }
+        }
+    }
+}
+
 /// A value column of a snapshot.
 #[derive(Debug, Clone)]
 pub struct ValueColumn {
@@ -47,7 +76,7 @@ pub struct ValueColumn {
     presence: Option<Leaf>,
     dictionary: Dictionary,
     codes: Codes,
-    totals: Option<Values<u32>>,
+    totals: Totals,
     order: Option<(Values<u16>, Values<u32>)>,
     leaves: Values<u64>,
     /// Leaves that were opened, by code.
@@ -78,10 +107,13 @@ impl ValueColumn {
             (Layout::Dense | Layout::Sparse, 4) => Codes::U32(region.values(record.codes_at, stored)?),
             (_, width) => return Err(region.corrupt(format!("there are no codes of {width} bytes"))),
         };
-        let totals = match record.flags & FLAG_DISTINCT {
-            0 => Some(region.values(record.totals_at, u64::from(record.dictionary.count) + 1)?),
-            _ if present == record.dictionary.count => None,
-            _ => return Err(region.corrupt("its values are not distinct as it claims")),
+        let count = record.dictionary.count;
+        let totals = if record.flags & FLAG_EXTRAS == 0 {
+            Totals::Below(region.values(record.totals_at, u64::from(count) + 1)?)
+        } else {
+            let extras = present.checked_sub(count);
+            let extras = extras.ok_or_else(|| region.corrupt("it has more values than rows with one"))?;
+            Totals::Extras(count, region.values(record.totals_at, extras.into())?)
         };
         let order = if record.flags & FLAG_ORDER == 0 {
             None
@@ -166,8 +198,7 @@ impl ValueColumn {
 
     /// How many rows have a code in `from..to`.
     pub fn rows_between(&self, from: u32, to: u32) -> Result<u64> {
-        let Some(totals) = &self.totals else { return Ok(u64::from(to.saturating_sub(from))) };
-        let (from, to) = (totals.get(from as usize)?, totals.get(to as usize)?);
+        let (from, to) = (self.totals.below(from)?, self.totals.below(to)?);
         to.checked_sub(from).map(u64::from).ok_or_else(|| self.region.corrupt("its totals descend"))
     }
 

@@ -8,7 +8,7 @@ use bytemuck::{Pod, Zeroable};
 pub struct DictionaryRecord {
     /// One of the `DICTIONARY_*` kinds.
     pub kind: u8,
-    /// Bytes per offset of a bytes dictionary, 4 or 8.
+    /// Bytes per offset of a bytes dictionary, 4 or 8; 0 if all values have the same length.
     pub offset_width: u8,
     /// Zero.
     pub zero: u16,
@@ -16,7 +16,7 @@ pub struct DictionaryRecord {
     pub count: u32,
     /// Where the keys, or the offsets, are.
     pub keys_at: u64,
-    /// Where the bytes are.
+    /// Where the bytes are; the base of [`DICTIONARY_4`].
     pub bytes_at: u64,
     /// How many bytes.
     pub bytes_len: u64,
@@ -32,6 +32,8 @@ pub const DICTIONARY_8: u8 = 1;
 pub const DICTIONARY_16: u8 = 2;
 /// Bytes.
 pub const DICTIONARY_BYTES: u8 = 3;
+/// `u64` keys as `u32` distances from a base.
+pub const DICTIONARY_4: u8 = 4;
 
 /// A value column.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Pod, Zeroable)]
@@ -55,7 +57,7 @@ pub struct ColumnRecord {
     pub dictionary: DictionaryRecord,
     /// Leaf of the rows with a value, or 0 if all have one.
     pub presence_at: u64,
-    /// Rows with a code below each code.
+    /// Rows with a code below each code, or extras.
     pub totals_at: u64,
     /// Codes, by row or by rank.
     pub codes_at: u64,
@@ -76,8 +78,8 @@ pub const LAYOUT_DENSE: u8 = 1;
 /// A code for every row that has a value, by rank.
 pub const LAYOUT_SPARSE: u8 = 2;
 
-/// Every value occurs once: totals are left out.
-pub const FLAG_DISTINCT: u8 = 1;
+/// Most values occur once: instead of totals there are the codes of all further occurrences.
+pub const FLAG_EXTRAS: u8 = 1;
 /// There is an order.
 pub const FLAG_ORDER: u8 = 2;
 

@@ -4,9 +4,8 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use crate::bitmap::Leaf as Bitmap;
-use crate::column::{Dictionary, Layout, ValueColumn};
+use crate::column::{Dictionary, Keys8, Layout, ValueColumn};
 use crate::error::{Error, Result};
-use crate::format::data::Values;
 use crate::key;
 use crate::rule::ast::CompareOp;
 use crate::rule::bind::condition::{ColumnKey, PairSide, Part};
@@ -148,7 +147,7 @@ fn places(snapshot: &Snapshot, left: &Side, right: &Side) -> Result<Option<Arc<[
         return Ok(None);
     }
     // The largest key of a type that is not a float is never this one in practice, and then the long way is right as well.
-    let nan = |keys: &Values<u64>| keys.get(keys.len() - 1).map(|last| last == key::NAN);
+    let nan = |keys: &Keys8| keys.get(keys.len() - 1).map(|last| last == key::NAN);
     if nan(left_keys)? || nan(right_keys)? {
         return Ok(None);
     }
@@ -188,7 +187,7 @@ impl Side {
         match &self.values {
             SideValues::Column(column) => match column.dictionary() {
                 // Checked as a whole before: no need to ask block by block.
-                Dictionary::Fixed8(keys) => keys.unchecked().get(code as usize).copied(),
+                Dictionary::Fixed8(keys) => keys.checked(code as usize),
                 _ => None,
             },
             SideValues::UserIds(_) => Some(code),
@@ -272,13 +271,10 @@ pub(super) fn type_of(snapshot: &Snapshot, key: ColumnKey) -> Result<ScalarType>
 }
 
 fn check_dictionary(dictionary: &Dictionary) -> Result<()> {
-    fn all<T: bytemuck::AnyBitPattern + bytemuck::NoUninit>(values: &Values<T>) -> Result<()> {
-        values.all().map(|_| ())
-    }
     match dictionary {
         Dictionary::None => Ok(()),
-        Dictionary::Fixed8(keys) => all(keys),
-        Dictionary::Fixed16(keys) => all(keys),
+        Dictionary::Fixed8(keys) => keys.check(),
+        Dictionary::Fixed16(keys) => keys.section().check(),
         Dictionary::Bytes { bytes, .. } => {
             // Offsets are checked as they are read, block by block; their blocks are few.
             (0..dictionary.len()).step_by(1 << 15).try_for_each(|code| dictionary.bytes(code).map(|_| ()))?;

@@ -6,8 +6,8 @@ use super::spool::RowBits;
 use super::steps::StepsBuilder;
 use crate::bitmap::{LeafBuilder, encode_leaf};
 use crate::format::records::{
-    ColumnRecord, DICTIONARY_8, DICTIONARY_16, DICTIONARY_BYTES, DICTIONARY_NONE, DictionaryRecord,
-    FLAG_DISTINCT, FLAG_ORDER, LAYOUT_BITS, LAYOUT_DENSE, LAYOUT_SPARSE,
+    ColumnRecord, DICTIONARY_4, DICTIONARY_8, DICTIONARY_16, DICTIONARY_BYTES, DICTIONARY_NONE, DictionaryRecord,
+    FLAG_EXTRAS, FLAG_ORDER, LAYOUT_BITS, LAYOUT_DENSE, LAYOUT_SPARSE,
 };
 use crate::format::{FENCE_STRIDE, LEAF_VALUES_MAX, chunks_of};
 
@@ -55,16 +55,28 @@ impl Distinct {
         let mut record = DictionaryRecord { count: self.len() as u32, ..DictionaryRecord::default() };
         match self {
             Self::None => record.kind = DICTIONARY_NONE,
-            Self::Fixed8(keys) => {
-                record.kind = DICTIONARY_8;
-                record.keys_at = put(out, keys);
-            }
+            Self::Fixed8(keys) => match near(keys) {
+                Some(distances) => {
+                    record.kind = DICTIONARY_4;
+                    record.keys_at = put(out, &distances);
+                    record.bytes_at = keys[0];
+                }
+                None => {
+                    record.kind = DICTIONARY_8;
+                    record.keys_at = put(out, keys);
+                }
+            },
             Self::Fixed16(keys) => {
                 record.kind = DICTIONARY_16;
                 record.keys_at = put(out, keys);
             }
             Self::Bytes { ends, bytes } => {
                 record.kind = DICTIONARY_BYTES;
+                if even(ends) {
+                    record.bytes_at = put(out, bytes);
+                    record.bytes_len = bytes.len() as u64;
+                    return record;
+                }
                 let starts = std::iter::once(0).chain(ends.iter().copied());
                 if u32::try_from(bytes.len()).is_ok() {
                     record.offset_width = 4;
@@ -79,6 +91,19 @@ impl Distinct {
         }
         record
     }
+}
+
+/// The keys as distances from the first, if they are near enough.
+fn near(keys: &[u64]) -> Option<Vec<u32>> {
+    let first = *keys.first()?;
+    u32::try_from(keys.last()? - first).ok()?;
+    Some(keys.iter().map(|key| (key - first) as u32).collect())
+}
+
+/// Whether all values have as many bytes.
+fn even(ends: &[u64]) -> bool {
+    let Some(&width) = ends.first() else { return false };
+    ends.windows(2).all(|pair| pair[1] - pair[0] == width)
 }
 
 /// Appends values at an aligned place and returns where.
@@ -158,8 +183,10 @@ pub(super) fn encode_values(
     put_presence(out, table_rows, present, &mut record);
     let distinct = dictionary.count as usize;
     let totals = totals_of(codes, distinct);
-    if distinct == codes.len() {
-        record.flags |= FLAG_DISTINCT;
+    // Half as many further rows as values, or fewer: their codes take less room than a total for each value.
+    if codes.len() - distinct <= distinct / 2 {
+        record.flags |= FLAG_EXTRAS;
+        record.totals_at = put(out, &extras_of(&totals));
     } else {
         record.totals_at = put(out, &totals);
     }
@@ -202,6 +229,12 @@ fn totals_of(codes: &[u32], distinct: usize) -> Vec<u32> {
         totals[code + 1] += totals[code];
     }
     totals
+}
+
+/// The codes of all rows but the first of each code, ascending.
+fn extras_of(totals: &[u32]) -> Vec<u32> {
+    let rows = totals.windows(2).zip(0..);
+    rows.flat_map(|(pair, code)| std::iter::repeat_n(code, (pair[1] - pair[0]).saturating_sub(1) as usize)).collect()
 }
 
 fn put_codes(
