@@ -192,6 +192,16 @@ impl Container<'_> {
         }
     }
 
+    /// Stored bytes.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Empty | Self::Full => 0,
+            Self::Array(rows) => size_of_val(*rows),
+            Self::Bits(words) => size_of_val(*words),
+            Self::Runs(runs) => size_of_val(*runs),
+        }
+    }
+
     /// How many rows below are set, if this one is.
     pub fn rank(&self, row: u16) -> Option<u32> {
         match self {

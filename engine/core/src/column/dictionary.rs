@@ -136,7 +136,7 @@ impl Dictionary {
                 Ok(Self::Fixed8(Keys8::Near { base: record.bytes_at, distances }))
             }
             (DICTIONARY_16, _) => Ok(Self::Fixed16(region.values(record.keys_at, count)?)),
-            (DICTIONARY_BYTES, 0) if count > 0 && record.bytes_len % count == 0 => {
+            (DICTIONARY_BYTES, 0) if count > 0 && record.bytes_len.is_multiple_of(count) => {
                 let starts = Starts::Even { count: record.count, width: record.bytes_len / count };
                 Ok(Self::Bytes { starts, bytes: region.range(record.bytes_at, record.bytes_len)? })
             }

@@ -31,8 +31,10 @@ pub struct ExplainedNode {
     pub estimated_rows: u64,
     /// Rows found.
     pub actual_rows: u64,
-    /// Bytes of the snapshot that evaluating it alone reads at most, terms included.
-    pub bytes: u64,
+    /// Bytes of the snapshot that evaluating it alone was expected to use, terms included.
+    pub estimated_bytes: u64,
+    /// Bytes of bitmaps, orders, codes and ids that it did use: chunks that need no looking at are left out.
+    pub actual_bytes: u64,
     /// Microseconds that counting it alone took.
     pub micros: f64,
     /// Whether its result is used more than once.
@@ -56,14 +58,15 @@ impl Audience {
         let node = self.plan.node(id);
         let terms: Vec<ExplainedNode> = node.op.terms().iter().map(|&term| self.explain_node(term)).collect();
         let started = Instant::now();
-        let actual_rows = self.count_node(id);
+        let (actual_rows, actual_bytes) = self.count_node(id);
         let micros = started.elapsed().as_secs_f64() * 1e6;
         ExplainedNode {
             operation: name_of(&node.op),
             selects: node.label.clone(),
             estimated_rows: node.rows.round() as u64,
             actual_rows,
-            bytes: node.bytes + terms.iter().map(|term| term.bytes).sum::<u64>(),
+            estimated_bytes: node.bytes + terms.iter().map(|term| term.estimated_bytes).sum::<u64>(),
+            actual_bytes,
             micros,
             shared: node.memo.is_some(),
             terms,
@@ -96,7 +99,8 @@ impl fmt::Display for Explanation {
         if self.known {
             writeln!(f, "The count is read from the index; nothing is evaluated.")?;
         }
-        writeln!(f, "{:>12} {:>12} {:>11} {:>10}", "rows", "estimated", "bytes", "time")?;
+        let heads = ["rows", "estimated", "bytes", "estimated", "time"];
+        writeln!(f, "{:>12} {:>12} {:>11} {:>11} {:>10}", heads[0], heads[1], heads[2], heads[3], heads[4])?;
         self.root.write(f, 0)
     }
 }
@@ -108,8 +112,9 @@ impl ExplainedNode {
         let indent = depth * 2;
         writeln!(
             f,
-            "{rows:>12} {estimated:>12} {:>11} {:>7.0} us  {:indent$}{}: {}{shared}",
-            bytes(self.bytes),
+            "{rows:>12} {estimated:>12} {:>11} {:>11} {:>7.0} us  {:indent$}{}: {}{shared}",
+            bytes(self.actual_bytes),
+            bytes(self.estimated_bytes),
             self.micros,
             "",
             self.operation,

@@ -141,16 +141,18 @@ impl Audience {
 
     /// How many users.
     pub fn count(&self) -> u64 {
-        self.plan.known_count().unwrap_or_else(|| self.count_node(self.plan.root()))
+        self.plan.known_count().unwrap_or_else(|| self.count_node(self.plan.root()).0)
     }
 
-    /// How many rows a node of the plan yields, evaluated.
-    fn count_node(&self, id: NodeId) -> u64 {
+    /// How many rows a node of the plan yields, evaluated, and how many stored bytes that used.
+    fn count_node(&self, id: NodeId) -> (u64, u64) {
         let count = |evaluator: &mut Evaluator<'_>, chunk| {
             evaluator.enter(chunk);
-            u64::from(evaluator.count(id))
+            let count = u64::from(evaluator.count(id));
+            (count, evaluator.take_touched())
         };
-        self.fold_chunks(self.plan.nanos(id), count, |a, b| a + b).unwrap_or(0)
+        let sum = |a: (u64, u64), b: (u64, u64)| (a.0 + b.0, a.1 + b.1);
+        self.fold_chunks(self.plan.nanos(id), count, sum).unwrap_or_default()
     }
 
     /// Whether a user is in the audience; `None` for an id that is not in the snapshot.

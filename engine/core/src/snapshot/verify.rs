@@ -165,7 +165,9 @@ fn check_steps(column: &ValueColumn, name: &str, leaves: &mut u64) -> Result<()>
     let mut codes = Vec::new();
     for chunk in 0..chunks_of(column.table_rows()) {
         let chunk_rows = rows_in_chunk(column.table_rows(), chunk);
-        let code = |row: u32| column.presence().is_none_or(|leaf| leaf.contains(row)).then(|| column.code_of_present(row));
+        let code = |row: u32| {
+            column.presence().is_none_or(|leaf| leaf.contains(row)).then(|| column.code_of_present(row))
+        };
         codes.clear();
         codes.extend((0..chunk_rows).map(|row| code(chunk << 16 | row).flatten().unwrap_or(u32::MAX)));
         for step in steps.of_chunk(chunk) {

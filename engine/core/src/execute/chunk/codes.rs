@@ -33,6 +33,7 @@ impl<'p> Evaluator<'p> {
                 return self.stepped(column, steps, &codes.ranges, presence);
             }
         }
+        self.touched += (self.chunk_rows as usize * column.code_width() + presence.bytes()) as u64;
         let found = self.scan(codes, &presence.into());
         let mut terms = self.spare.pop().unwrap_or_default();
         terms.push(Part::is(found), &mut self.scratch);
@@ -51,6 +52,7 @@ impl<'p> Evaluator<'p> {
             let slice = order.rows.get(first.position..last.position).unwrap_or_default();
             found += slice.len();
             if ranges.len() == 1 && slice.len() <= SORTED_ROWS_MAX {
+                self.touched += size_of_val(slice) as u64;
                 return self.short(slice);
             }
             if slice.len() <= SLICE_ROWS_MAX {
@@ -60,6 +62,7 @@ impl<'p> Evaluator<'p> {
                 order.add_prefix(&last, &mut sum, &mut self.scratch);
             }
         }
+        self.touched += sum.touched;
         sum.finish(found, &mut self.scratch)
     }
 
@@ -98,6 +101,7 @@ impl<'p> Evaluator<'p> {
                 found += 1;
             }
         }
+        self.touched += sum.touched;
         sum.finish(found, &mut self.scratch)
     }
 
@@ -138,10 +142,13 @@ struct Sum<'p> {
     stored: Option<Container<'p>>,
     own: Option<Box<Bits>>,
     not: bool,
+    /// Stored bytes of all that was added.
+    touched: u64,
 }
 
 impl<'p> Sum<'p> {
     fn add(&mut self, container: Container<'p>, scratch: &mut Scratch) {
+        self.touched += container.bytes() as u64;
         match (container, &self.own, self.stored) {
             (Container::Empty, ..) => {}
             (Container::Full, ..) => self.not = !self.not,
@@ -157,6 +164,7 @@ impl<'p> Sum<'p> {
 
     fn flip(&mut self, rows: &[u16], scratch: &mut Scratch) {
         if !rows.is_empty() {
+            self.touched += size_of_val(rows) as u64;
             kernel::flip_rows(self.bits(scratch), rows);
         }
     }

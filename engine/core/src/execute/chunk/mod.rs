@@ -38,6 +38,8 @@ pub(super) struct Evaluator<'p> {
     memo: Vec<Option<Part<'p>>>,
     /// Ids of the rows that are looked at one by one.
     wanted_ids: Vec<u64>,
+    /// Stored bytes of bitmaps, orders, codes and ids that were used so far, for `explain`.
+    touched: u64,
 }
 
 impl Drop for Evaluator<'_> {
@@ -64,6 +66,7 @@ impl<'p> Evaluator<'p> {
             spare: Vec::new(),
             memo,
             wanted_ids: Vec::new(),
+            touched: 0,
         }
     }
 
@@ -80,6 +83,18 @@ impl<'p> Evaluator<'p> {
                 self.scratch.give(part.set);
             }
         }
+    }
+
+    /// Stored bytes that were used since this was last asked.
+    pub(super) fn take_touched(&mut self) -> u64 {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// A stored container that is about to be used.
+    fn container(&mut self, leaf: &'p Bitmap) -> Set<'p> {
+        let container = leaf.container(self.chunk);
+        self.touched += container.bytes() as u64;
+        container.into()
     }
 
     /// Rows in the chunk.
@@ -138,8 +153,8 @@ impl<'p> Evaluator<'p> {
         match &plan.node(id).op {
             Op::None => Part::is(Set::Empty),
             Op::All => Part::is(Set::Full),
-            Op::Bitmap(leaf) => Part::is(leaf.container(self.chunk)),
-            Op::NotBitmap(leaf) => Part::is_not(leaf.container(self.chunk)),
+            Op::Bitmap(leaf) => Part::is(self.container(leaf)),
+            Op::NotBitmap(leaf) => Part::is_not(self.container(leaf)),
             Op::Rows(rows) => Part::is(self.listed(rows)),
             Op::NotRows(rows) => Part::is_not(self.listed(rows)),
             Op::Codes(codes) => self.codes(codes),
@@ -147,6 +162,7 @@ impl<'p> Evaluator<'p> {
             Op::Bucket { seed, low, high, inside } => {
                 let base = self.chunk << 16;
                 let ids = self.ids.ids(base, base + self.chunk_rows).unwrap_or_default();
+                self.touched += size_of_val(ids) as u64;
                 let mut bits = self.scratch.zeroed();
                 kernel::in_bucket(&mut bits, ids, *seed, (*low, *high), *inside);
                 Part::is(Set::OwnBits(bits))
@@ -174,6 +190,7 @@ impl<'p> Evaluator<'p> {
     fn by_id(&mut self, ranges: &[(u64, u64)]) -> Set<'p> {
         let base = self.chunk << 16;
         let ids = self.ids.ids(base, base + self.chunk_rows).unwrap_or_default();
+        self.touched += size_of_val(ids) as u64;
         let mut bits = self.scratch.zeroed();
         codes::set_where(&mut bits, ids, |id| in_ranges(ranges, id));
         Set::OwnBits(bits)
@@ -201,8 +218,8 @@ impl<'p> Evaluator<'p> {
         let plan = self.plan;
         for &id in of {
             let part = match &plan.node(id).op {
-                Op::Bitmap(leaf) => Part::is(leaf.container(self.chunk)),
-                Op::NotBitmap(leaf) => Part::is_not(leaf.container(self.chunk)),
+                Op::Bitmap(leaf) => Part::is(self.container(leaf)),
+                Op::NotBitmap(leaf) => Part::is_not(self.container(leaf)),
                 _ => continue,
             };
             terms.push(Part { set: part.set, not: part.not != inverted }, &mut self.scratch);
@@ -259,6 +276,7 @@ impl<'p> Evaluator<'p> {
         if let Op::Bucket { seed, low, high, inside } = op {
             of.for_each(self.chunk_rows, |row| kept.push(row));
             let ids = self.ids.ids(base, base + self.chunk_rows).unwrap_or_default();
+            self.touched += kept.len() as u64 * 8;
             self.wanted_ids.clear();
             self.wanted_ids
                 .extend(kept.iter().map(|&row| ids.get(row as usize).copied().unwrap_or_default()));

@@ -10,13 +10,15 @@ impl<'p> Evaluator<'p> {
     pub(super) fn pair(&mut self, pair: &'p Pair) -> Part<'p> {
         let mut terms = self.spare.pop().unwrap_or_default();
         for leaf in pair.presences() {
-            terms.push(Part::is(leaf.container(self.chunk)), &mut self.scratch);
+            let presence = self.container(leaf);
+            terms.push(Part::is(presence), &mut self.scratch);
         }
         let part = match pair.aligned() {
             _ if terms.is_none() => and(&mut terms, self.chunk_rows, &mut self.scratch),
             Some((left, right, places)) => {
                 let mut bits = self.scratch.zeroed();
                 let span = self.chunk_span();
+                self.touched += ((left.code_width() + right.code_width()) * self.chunk_rows as usize) as u64;
                 compare(&mut bits, left.codes(), right.codes(), span, places, pair.orders());
                 terms.push(Part::is(Set::OwnBits(bits)), &mut self.scratch);
                 and(&mut terms, self.chunk_rows, &mut self.scratch)

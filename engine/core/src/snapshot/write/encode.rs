@@ -6,8 +6,8 @@ use super::spool::RowBits;
 use super::steps::StepsBuilder;
 use crate::bitmap::{LeafBuilder, encode_leaf};
 use crate::format::records::{
-    ColumnRecord, DICTIONARY_4, DICTIONARY_8, DICTIONARY_16, DICTIONARY_BYTES, DICTIONARY_NONE, DictionaryRecord,
-    FLAG_EXTRAS, FLAG_ORDER, LAYOUT_BITS, LAYOUT_DENSE, LAYOUT_SPARSE,
+    ColumnRecord, DICTIONARY_4, DICTIONARY_8, DICTIONARY_16, DICTIONARY_BYTES, DICTIONARY_NONE,
+    DictionaryRecord, FLAG_EXTRAS, FLAG_ORDER, LAYOUT_BITS, LAYOUT_DENSE, LAYOUT_SPARSE,
 };
 use crate::format::{FENCE_STRIDE, LEAF_VALUES_MAX, chunks_of};
 
@@ -55,17 +55,16 @@ impl Distinct {
         let mut record = DictionaryRecord { count: self.len() as u32, ..DictionaryRecord::default() };
         match self {
             Self::None => record.kind = DICTIONARY_NONE,
-            Self::Fixed8(keys) => match near(keys) {
-                Some(distances) => {
+            Self::Fixed8(keys) => {
+                if let Some(distances) = near(keys) {
                     record.kind = DICTIONARY_4;
                     record.keys_at = put(out, &distances);
                     record.bytes_at = keys[0];
-                }
-                None => {
+                } else {
                     record.kind = DICTIONARY_8;
                     record.keys_at = put(out, keys);
                 }
-            },
+            }
             Self::Fixed16(keys) => {
                 record.kind = DICTIONARY_16;
                 record.keys_at = put(out, keys);
@@ -234,7 +233,8 @@ fn totals_of(codes: &[u32], distinct: usize) -> Vec<u32> {
 /// The codes of all rows but the first of each code, ascending.
 fn extras_of(totals: &[u32]) -> Vec<u32> {
     let rows = totals.windows(2).zip(0..);
-    rows.flat_map(|(pair, code)| std::iter::repeat_n(code, (pair[1] - pair[0]).saturating_sub(1) as usize)).collect()
+    rows.flat_map(|(pair, code)| std::iter::repeat_n(code, (pair[1] - pair[0]).saturating_sub(1) as usize))
+        .collect()
 }
 
 fn put_codes(
