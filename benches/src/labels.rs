@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use anyhow::Result;
-use rayon::prelude::*;
 
 use crate::measure::timed;
 use crate::muster::{self, Muster};
@@ -123,18 +122,13 @@ fn term(random: &mut Random) -> String {
     }
 }
 
-/// Counts every rule, from its text.
-fn run(muster: &Muster, rules: &[String]) -> Result<Vec<u64>> {
-    rules.par_iter().map(|rule| muster.count(rule)).collect()
-}
-
 /// Refreshes all labels, on one thread and on all.
 pub(crate) fn measure(muster: &Muster, pools: &Pools, results: &mut Results) -> Result<()> {
     let rules = rules(LABELS);
     let at = ("labels", muster.users());
     let mut first: Option<Vec<u64>> = None;
     for (threads, pool) in pools.each() {
-        let (nanos, counts) = timed(|| pool.install(|| run(muster, &rules)));
+        let (nanos, counts) = timed(|| pool.install(|| muster.counts(&rules)));
         let counts = counts?;
         anyhow::ensure!(first.as_ref().is_none_or(|first| *first == counts), "labels count differently");
         results.add(at, "refresh", (muster::NAME, threads), "seconds", nanos / 1e9);

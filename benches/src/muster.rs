@@ -5,13 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use muster_engine::execute::Audience;
+use muster_engine::execute::{Audience, Batch};
 use muster_engine::rule::ast::Rule;
 use muster_engine::rule::bind::Scope;
 use muster_engine::rule::labels::expand;
 use muster_engine::rule::limits::Limits;
 use muster_engine::rule::sql::{SqlOptions, render};
 use muster_engine::snapshot::{Snapshot, Store};
+use rayon::prelude::*;
 
 use crate::peers::Question;
 use crate::sets::SetRule;
@@ -69,6 +70,15 @@ impl Muster {
     /// The whole request: from the text to the count.
     pub(crate) fn count(&self, text: &str) -> Result<u64> {
         Ok(self.audience(text)?.count())
+    }
+
+    /// Many rules in one pass over the data, from their texts.
+    pub(crate) fn counts(&self, texts: &[String]) -> Result<Vec<u64>> {
+        let scope = Scope { now: self.now(), labels: &self.labels, limits: &self.limits };
+        let rules: Vec<Rule> = texts.par_iter().map(|text| self.rule(text)).collect::<Result<_>>()?;
+        let batch = Batch::new(&self.snapshot, &rules, &scope)?;
+        let counts = batch.counts().into_iter();
+        counts.map(|count| count.map_err(|error| anyhow::anyhow!("{error}"))).collect()
     }
 
     /// The rule as peers want it.

@@ -181,18 +181,17 @@ impl<'a> Terms<'a> {
         (out, count)
     }
 
-    /// The commonest case of sparse sets: two arrays and nothing else.
+    /// The commonest cases of sparse sets: two arrays and nothing else, both kept or one of them left out.
     fn count_two_arrays(&self, scratch: &mut Scratch) -> Option<u32> {
-        let [a, b] = &self.keep.arrays[..] else { return None };
-        if !self.minus.is_empty() || !self.keep.bits.is_empty() || !self.keep.runs.is_empty() {
-            return None;
+        let others = self.keep.bits.len() + self.keep.runs.len() + self.minus.bits.len() + self.minus.runs.len();
+        match (&self.keep.arrays[..], &self.minus.arrays[..], others) {
+            ([a, b], [], 0) => Some(count_common(array_of(a)?, array_of(b)?, scratch)),
+            ([a], [b], 0) => {
+                let (a, b) = (array_of(a)?, array_of(b)?);
+                Some(a.len() as u32 - count_common(a, b, scratch))
+            }
+            _ => None,
         }
-        let (a, b) = (array_of(a)?, array_of(b)?);
-        let (small, large) = if a.len() <= b.len() { (a, b) } else { (b, a) };
-        if small.len() * SEARCH_RATIO < large.len() {
-            return Some(search(small, large, |_| {}));
-        }
-        Some(scratch.with_rows(small, |_, laid| kernel::count_rows(large, &[laid], &[])))
     }
 
     /// The rows in all kept arrays and runs and in no array or run that is left out.
@@ -213,6 +212,10 @@ impl<'a> Terms<'a> {
         for array in self.minus.arrays.iter().filter_map(array_of) {
             if rows.len() * SEARCH_RATIO < array.len() {
                 rows.retain(|row| array.binary_search(row).is_err());
+            } else if array.len() * SEARCH_RATIO < rows.len() {
+                other.clear();
+                search(array, &rows, |row| other.push(row));
+                remove_few(&mut rows, &other);
             } else {
                 scratch.with_rows(array, |_, laid| kernel::filter_rows(&rows, &[], &[laid], &mut other));
                 std::mem::swap(&mut rows, &mut other);
@@ -297,6 +300,28 @@ fn keep_common(small: &[u16], large: &[u16], out: &mut Vec<u16>, scratch: &mut S
     } else {
         scratch.with_rows(small, |_, laid| kernel::filter_rows(large, &[laid], &[], out));
     }
+}
+
+/// How many rows two arrays have in common.
+fn count_common(a: &[u16], b: &[u16], scratch: &mut Scratch) -> u32 {
+    let (small, large) = if a.len() <= b.len() { (a, b) } else { (b, a) };
+    if small.len() * SEARCH_RATIO < large.len() {
+        return search(small, large, |_| {});
+    }
+    scratch.with_rows(small, |_, laid| kernel::count_rows(large, &[laid], &[]))
+}
+
+/// Takes a few rows out of an array that has them all; both ascend.
+fn remove_few(rows: &mut Vec<u16>, few: &[u16]) {
+    let (mut from, mut to) = (0, 0);
+    for &row in few {
+        let at = from + rows[from..].partition_point(|&other| other < row);
+        rows.copy_within(from..at, to);
+        to += at - from;
+        from = at + 1;
+    }
+    rows.copy_within(from.., to);
+    rows.truncate(rows.len() - few.len());
 }
 
 /// Looks for each row of `small` in `large` by doubling steps; tells how many were found.
