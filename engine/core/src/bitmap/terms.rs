@@ -206,10 +206,16 @@ impl<'a> Terms<'a> {
             None => rows.extend_from_slice(smallest),
         }
         for array in arrays {
+            if rows.is_empty() {
+                break;
+            }
             keep_common(&rows, array, &mut other, scratch);
             std::mem::swap(&mut rows, &mut other);
         }
         for array in self.minus.arrays.iter().filter_map(array_of) {
+            if rows.is_empty() {
+                break;
+            }
             if rows.len() * SEARCH_RATIO < array.len() {
                 rows.retain(|row| array.binary_search(row).is_err());
             } else if array.len() * SEARCH_RATIO < rows.len() {
