@@ -3,13 +3,15 @@
 //! A column knows codes and rows; what its values mean is the schema's business.
 
 mod dictionary;
+mod id_index;
 mod ids;
 mod list;
 mod map;
 mod value;
 
 pub use dictionary::Dictionary;
-pub use ids::Ids;
+pub(crate) use id_index::Place;
+pub use ids::{GROUP, Ids};
 pub use list::{ListColumn, Postings};
 pub use map::MapColumn;
 pub use value::{Codes, Layout, ValueColumn};
