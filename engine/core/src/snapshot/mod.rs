@@ -9,4 +9,4 @@ pub use crate::format::data::Trust;
 pub use open::{Column, OpenOptions, Snapshot};
 pub use store::{Staging, Store};
 pub use verify::VerifyReport;
-pub use write::{Progress, SnapshotWriter, WriteOptions, Written, WrittenColumn};
+pub use write::{Progress, RowOrder, SnapshotWriter, WriteOptions, Written, WrittenColumn};

@@ -6,7 +6,7 @@ use crate::format::records::{
     ColumnRecord, DICTIONARY_8, DICTIONARY_16, DICTIONARY_BYTES, DICTIONARY_NONE, DictionaryRecord,
     FLAG_DISTINCT, FLAG_ORDER, LAYOUT_BITS, LAYOUT_DENSE, LAYOUT_SPARSE,
 };
-use crate::format::{FENCE_STRIDE, LEAF_VALUES_MAX, chunks_of};
+use crate::format::{FENCE_STRIDE, LEAF_ROWS_MEAN_MIN, LEAF_VALUES_MAX, chunks_of};
 
 /// The encoded bytes of one column.
 #[derive(Debug)]
@@ -142,7 +142,7 @@ pub(super) fn encode_values(
     let sparse = matches!(present, Present::Rows(rows) if rows.len() as u64 * 4 < u64::from(table_rows));
     record.layout = if sparse { LAYOUT_SPARSE } else { LAYOUT_DENSE };
     put_codes(out, table_rows, present, codes, &mut record);
-    if distinct <= LEAF_VALUES_MAX {
+    if distinct <= LEAF_VALUES_MAX && distinct * LEAF_ROWS_MEAN_MIN <= codes.len() {
         let leaves = put_leaves(out, table_rows, present, codes, distinct);
         record.leaves = distinct as u32;
         record.leaves_at = put(out, &leaves);

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::encode::{put, put_record};
+use super::reorder::Order;
 use crate::column::Place;
 use crate::error::{Error, Result};
 use crate::format::records::{BUCKET_SLOTS, IDS_ASCEND, IdBucket, IdsRecord, NO_ROW};
@@ -24,9 +25,17 @@ impl IdsBuilder {
         self.ids.extend_from_slice(ids);
     }
 
+    pub(super) fn ids(&self) -> &[u64] {
+        &self.ids
+    }
+
     /// The region's bytes. Ids that are not unique are refused here, whatever the loader promised.
-    pub(super) fn finish(self) -> Result<Vec<u8>> {
-        let ids = self.ids;
+    pub(super) fn finish(self, order: Order<'_>) -> Result<Vec<u8>> {
+        let ascended = self.ids.is_sorted_by(|a, b| a < b);
+        let ids = match order {
+            Order::Given => self.ids,
+            Order::By(rows) => rows.iter().map(|&row| self.ids[row as usize]).collect(),
+        };
         let mut record = IdsRecord { rows: ids.len() as u64, ..IdsRecord::default() };
         let mut out = vec![0; size_of::<IdsRecord>()];
         out.reserve(ids.len() * 20 + 4096);
@@ -34,12 +43,25 @@ impl IdsBuilder {
         if ids.is_sorted_by(|a, b| a < b) {
             record.flags = IDS_ASCEND;
         } else {
-            record.by_id_at = put(&mut out, &rows_by_id(&ids)?);
+            let by_id = match order {
+                // Then rows in id order are the rows as they came.
+                Order::By(rows) if ascended => inverse(rows),
+                _ => rows_by_id(&ids)?,
+            };
+            record.by_id_at = put(&mut out, &by_id);
         }
         put_index(&mut out, &ids, &mut record);
         put_record(&mut out, 0, &record);
         Ok(out)
     }
+}
+
+fn inverse(order: &[u32]) -> Vec<u32> {
+    let mut places = vec![0; order.len()];
+    for (place, &row) in (0..).zip(order) {
+        places[row as usize] = place;
+    }
+    places
 }
 
 fn rows_by_id(ids: &[u64]) -> Result<Vec<u32>> {
