@@ -4,7 +4,6 @@
 //! columns of the order. `docs/row-order.md` says how the choice is made and what it is worth.
 
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use super::Builder;
 use super::choose::{Sample, choose};
@@ -13,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::schema::Schema;
 
 /// In which order rows are numbered.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum RowOrder {
     /// As they come.
     #[default]
@@ -23,6 +22,17 @@ pub enum RowOrder {
     /// By these columns, the first one first: numbers and times of many values by their quantiles, lists by length, maps by
     /// whether there is one.
     Columns(Vec<String>),
+}
+
+impl RowOrder {
+    /// From what people write: `auto`, `none`, or names of columns with commas between.
+    pub fn parse(text: &str) -> Self {
+        match text.trim() {
+            "auto" => Self::Auto,
+            "none" | "" => Self::Given,
+            names => Self::Columns(names.split(',').map(|name| name.trim().to_owned()).collect()),
+        }
+    }
 }
 
 /// Rows in a new order.
