@@ -17,14 +17,16 @@ use crate::format::CHUNK_ROWS;
 const SAMPLE_ROWS: u32 = 1 << 18;
 /// Neighbours that are taken together: entries of lists and maps are then found by one search.
 const BLOCK_ROWS: u32 = 64;
-/// Columns of an order at most.
-const KEYS_MAX: usize = 12;
+/// A column that saves a smaller share of all bytes is not worth a place.
+const SAVED_MIN: f64 = 0.001;
+/// Added to the bits that a column uses up: flags that few users have use up next to nothing, and save next to nothing.
+const BITS_MORE: f64 = 0.25;
 /// Columns tried in each round, best of the last round first.
 const TRIED: usize = 8;
 /// List elements and map keys that fewer rows of the sample hold are not looked at: they are short anyway.
-const HELD_MIN: usize = 512;
+const HELD_MIN: usize = 1024;
 /// What another order than that of ids costs: the rows in id order.
-const BYTES_PER_ROW: u64 = 4;
+const BYTES_PER_ROW: f64 = 4.0;
 
 /// Some of the rows, ascending.
 #[derive(Debug)]
@@ -75,7 +77,9 @@ struct Candidate<'a> {
     key: SortKey<'a>,
     /// Its level in each row of the sample.
     levels: Vec<u32>,
-    /// Bytes saved per bit when it was last tried.
+    /// Bytes saved when it was last tried.
+    saves: f64,
+    /// The same for each bit.
     worth: f64,
 }
 
@@ -140,37 +144,39 @@ pub(super) fn choose<'a>(columns: &'a [Builder], sample: &Sample) -> Vec<(usize,
     let sampled = |column: usize| {
         let key = columns[column].sort_key().filter(|key| key.levels() > 1)?;
         let levels = sample.rows().iter().map(|&row| key.at(row)).collect();
-        Some(Candidate { column, key, levels, worth: f64::INFINITY })
+        Some(Candidate { column, key, levels, saves: 0.0, worth: 0.0 })
     };
     let mut left: Vec<Candidate<'a>> = (0..columns.len()).into_par_iter().filter_map(sampled).collect();
     let leaves = leaves_of(columns, sample, &left);
     let mut order = Grouped::new(sample.rows().len());
-    let as_given = bytes_of(&leaves, &order);
+    let as_given = bytes_of(&leaves, &order) as f64;
     let (mut bytes, mut chosen) = (as_given, Vec::new());
-    while chosen.len() < KEYS_MAX {
+    loop {
         // What a column was worth before others were chosen is a good guess of what it is worth now.
         let tried = if chosen.is_empty() { left.len() } else { TRIED.min(left.len()) };
-        let splits: Vec<(Grouped, u64)> = left[..tried]
+        let splits: Vec<(Grouped, f64)> = left[..tried]
             .par_iter()
             .map(|candidate| {
                 let split = order.split(&candidate.levels, candidate.key.levels());
-                let bytes = bytes_of(&leaves, &split);
+                let bytes = bytes_of(&leaves, &split) as f64;
                 (split, bytes)
             })
             .collect();
         for (candidate, (split, after)) in left.iter_mut().zip(&splits) {
-            let saved = bytes as f64 - *after as f64;
-            candidate.worth = saved / (split.bits - order.bits).max(1e-3);
+            candidate.saves = bytes - after;
+            candidate.worth = candidate.saves / (split.bits - order.bits + BITS_MORE);
         }
         let best = (0..tried).max_by(|&a, &b| left[a].worth.total_cmp(&left[b].worth));
-        let Some(best) = best.filter(|&best| left[best].worth > 0.0) else { break };
+        let Some(best) = best.filter(|&best| left[best].saves > as_given * SAVED_MIN) else { break };
         (order, bytes) = splits.into_iter().nth(best).unwrap_or((order, bytes));
         chosen.push(left.remove(best));
         left.sort_by(|a, b| b.worth.total_cmp(&a.worth));
     }
-    if as_given.saturating_sub(bytes) <= BYTES_PER_ROW * sample.rows().len() as u64 {
+    if as_given - bytes <= BYTES_PER_ROW * sample.rows().len() as f64 {
         return Vec::new();
     }
+    // The table has more rows than the sample, and so more to split: by what was worth most when last tried.
+    chosen.extend(left.into_iter().filter(|candidate| candidate.saves > as_given * SAVED_MIN));
     chosen.into_iter().map(|candidate| (candidate.column, candidate.key)).collect()
 }
 
@@ -182,11 +188,10 @@ fn leaves_of(columns: &[Builder], sample: &Sample, candidates: &[Candidate<'_>])
         for (position, &level) in (0..).zip(&candidate.levels) {
             by_level[level as usize].push(position);
         }
-        match columns[candidate.column].has_leaves() {
-            // The rows without a value are stored as those with one, which takes as many bytes.
-            true => by_level,
-            false => by_level.into_iter().take(1).collect(),
-        }
+        // The rows without a value are stored as those with one, which takes about as many bytes.
+        let stored =
+            if columns[candidate.column].has_leaves() { usize::MAX } else { candidate.key.absent() as usize };
+        by_level.into_iter().take(stored)
     });
     held.chain(values).filter(|rows| !rows.is_empty()).collect()
 }
@@ -218,6 +223,11 @@ fn bytes_of(leaves: &[Vec<u32>], order: &Grouped) -> u64 {
 fn container_bytes(bits: &[u64]) -> u64 {
     let (mut count, mut runs, mut carry) = (0, 0, 0);
     for &word in bits {
+        // Most words of most bitmaps.
+        if word == 0 {
+            carry = 0;
+            continue;
+        }
         count += u64::from(word.count_ones());
         runs += u64::from((word & !(word << 1 | carry)).count_ones());
         carry = word >> 63;

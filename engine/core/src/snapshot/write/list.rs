@@ -94,7 +94,7 @@ impl ListBuilder {
     }
 
     /// Encodes the column of a sealed builder, its rows in the given order.
-    pub(super) fn finish(self, order: Order<'_>) -> Result<Region> {
+    pub(super) fn finish(self, order: Order<'_>) -> Region {
         let table_rows = self.present.len() as u32;
         let presence = order.bits(&self.present);
         let mut rows = Vec::new();
@@ -118,7 +118,7 @@ impl ListBuilder {
         put_postings(&mut out, table_rows, &pairs, &finals, &mut record);
         put_record(&mut out, 0, &record);
         let present = u64::from(record.present);
-        Ok(Region { bytes: out, distinct: record.dictionary.count.into(), present })
+        Region { bytes: out, distinct: record.dictionary.count.into(), present }
     }
 }
 

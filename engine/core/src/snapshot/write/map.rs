@@ -104,7 +104,7 @@ impl MapBuilder {
     }
 
     /// Encodes the column of a sealed builder, its rows in the given order.
-    pub(super) fn finish(self, order: Order<'_>) -> Result<Region> {
+    pub(super) fn finish(self, order: Order<'_>) -> Region {
         let table_rows = self.present.len() as u32;
         let mut out = vec![0; size_of::<MapRecord>()];
         let mut record = MapRecord { present: self.present.ones() as u32, ..MapRecord::default() };
@@ -124,7 +124,7 @@ impl MapBuilder {
             put_record(&mut out, records_at + key * size_of::<ColumnRecord>(), &column);
         }
         put_record(&mut out, 0, &record);
-        Ok(Region { bytes: out, distinct: finals.len() as u64, present: record.present.into() })
+        Region { bytes: out, distinct: finals.len() as u64, present: record.present.into() }
     }
 }
 

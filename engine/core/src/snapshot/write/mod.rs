@@ -213,7 +213,7 @@ impl Builder {
         }
     }
 
-    fn finish(self, order: Order<'_>) -> Result<Region> {
+    fn finish(self, order: Order<'_>) -> Region {
         match self {
             Self::Scalar(builder) => builder.finish(order),
             Self::List(builder) => builder.finish(order),
@@ -288,7 +288,7 @@ impl SnapshotWriter {
             let name = self.schema.columns[index].name.clone();
             let _held = budget.take(builder.values().saturating_mul(40));
             let started = Instant::now();
-            let region = builder.finish(order)?;
+            let region = builder.finish(order);
             let RegionEntry { at, bytes } = append(&region.bytes)?;
             let (distinct, present) = (region.distinct, region.present);
             let encode_ms = started.elapsed().as_millis() as u64;

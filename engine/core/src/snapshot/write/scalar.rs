@@ -158,9 +158,13 @@ impl ScalarBuilder {
                 let mut finals = interner.finals();
                 if !self.has_leaves() {
                     let mut counts = vec![0; finals.len()];
-                    codes.iter().for_each(|&code| counts[finals[code as usize] as usize] += 1);
+                    for &code in codes {
+                        counts[finals[code as usize] as usize] += 1;
+                    }
                     let levels = levels_of(&counts);
-                    finals.iter_mut().for_each(|code| *code = levels[*code as usize]);
+                    for code in &mut finals {
+                        *code = levels[*code as usize];
+                    }
                 }
                 SortKey::codes16(present, codes, finals)
             }
@@ -192,7 +196,7 @@ impl ScalarBuilder {
     }
 
     /// Encodes the column of a sealed builder, its rows in the given order.
-    pub(super) fn finish(self, order: Order<'_>) -> Result<Region> {
+    pub(super) fn finish(self, order: Order<'_>) -> Region {
         let table_rows = self.present.len() as u32;
         let presence = order.bits(&self.present);
         let mut rows = Vec::new();
@@ -204,14 +208,14 @@ impl ScalarBuilder {
             put_record(&mut out, 0, &record);
             let trues = truths.ones() as u64;
             let distinct = u64::from(trues > 0) + u64::from(trues < count);
-            return Ok(Region { bytes: out, distinct, present: count });
+            return Region { bytes: out, distinct, present: count };
         }
         let (distinct, codes) = self.kind.into_codes(&order.values(&self.present));
         let dictionary = distinct.put(&mut out);
         drop(distinct);
         let record = encode_values(&mut out, table_rows, present, &codes, dictionary);
         put_record(&mut out, 0, &record);
-        Ok(Region { bytes: out, distinct: dictionary.count.into(), present: count })
+        Region { bytes: out, distinct: dictionary.count.into(), present: count }
     }
 }
 

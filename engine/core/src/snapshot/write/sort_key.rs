@@ -1,4 +1,4 @@
-//! A column as a key that rows can be sorted by: few levels, ordered as the values are, 0 where there is none.
+//! A column as a key that rows can be sorted by: few levels, ordered as the values are; no value is the lowest.
 
 use super::spool::{Ranks, RowBits};
 
@@ -13,6 +13,8 @@ pub(super) struct SortKey<'a> {
     present: Ranks<'a>,
     values: Values<'a>,
     levels: u32,
+    /// Levels of no value: one, or none if every row has one.
+    absent: u32,
 }
 
 #[derive(Debug)]
@@ -30,7 +32,8 @@ enum Values<'a> {
 
 impl<'a> SortKey<'a> {
     fn new(present: &'a RowBits, values: Values<'a>, levels: u32) -> Self {
-        Self { present: present.ranks(), values, levels: levels + 1 }
+        let absent = u32::from(!present.all());
+        Self { present: present.ranks(), values, levels: levels + absent, absent }
     }
 
     /// Whether there is a value.
@@ -74,17 +77,23 @@ impl<'a> SortKey<'a> {
         self.levels
     }
 
+    /// How many of them stand for no value: 1 or 0.
+    pub(super) fn absent(&self) -> u32 {
+        self.absent
+    }
+
     /// The level of a row.
     pub(super) fn at(&self, row: u32) -> u32 {
         let Some(at) = self.present.rank(row).map(|at| at as usize) else { return 0 };
-        1 + match &self.values {
-            Values::Presence => 0,
-            Values::Truths(truths) => truths.get(row).into(),
-            Values::Codes16(codes, finals) => finals[codes[at] as usize],
-            Values::Codes32(codes, finals) => finals[codes[at] as usize],
-            Values::Keys(keys, bounds) => bounds.partition_point(|&bound| bound <= keys[at]) as u32,
-            Values::Lengths(lengths) => lengths[at].min(LENGTH_MAX),
-        }
+        self.absent
+            + match &self.values {
+                Values::Presence => 0,
+                Values::Truths(truths) => truths.get(row).into(),
+                Values::Codes16(codes, finals) => finals[codes[at] as usize],
+                Values::Codes32(codes, finals) => finals[codes[at] as usize],
+                Values::Keys(keys, bounds) => bounds.partition_point(|&bound| bound <= keys[at]) as u32,
+                Values::Lengths(lengths) => lengths[at].min(LENGTH_MAX),
+            }
     }
 }
 
