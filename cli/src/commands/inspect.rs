@@ -100,7 +100,9 @@ fn report(store: &Store, snapshot: &Snapshot) -> Result<Report, Error> {
         })
         .collect::<Result<_, Error>>()?;
     let mut bitmaps = Bitmaps::default();
-    columns.iter().for_each(|column| bitmaps.add(&column.bitmaps));
+    for column in &columns {
+        bitmaps.add(&column.bitmaps);
+    }
     Ok(Report {
         bitmaps,
         generations: store.generations()?,

@@ -150,6 +150,15 @@ impl Case<'_> {
                 inside.contains(id)
             ));
         }
+        if rng.one_in(4) {
+            // Too few for looking up side by side, and enough.
+            let most = *rng.pick(&[5, 3000]);
+            let (asked, wanted): (Vec<u64>, Vec<Option<bool>>) =
+                table.user_ids.iter().take(most).map(|id| (*id, Some(inside.contains(id)))).unzip();
+            if query.contains_many(&asked)? != wanted {
+                return Err(format!("of {} users asked at once some have another answer", asked.len()));
+            }
+        }
         for _ in 0..3.min(table.rows()) {
             let row = rng.below(table.rows());
             let id = table.user_ids[row];

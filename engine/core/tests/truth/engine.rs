@@ -98,6 +98,10 @@ impl Query {
         self.0.contains(user_id).map_err(|error| error.to_string())
     }
 
+    pub fn contains_many(&self, user_ids: &[u64]) -> Result<Vec<Option<bool>>, String> {
+        self.0.contains_many(user_ids).map_err(|error| error.to_string())
+    }
+
     /// The outcome of the whole rule for a user, `None` for one that is unknown.
     #[allow(clippy::option_option)] // two questions: is there such a user, and what is the outcome
     pub fn verdict(&self, user_id: u64) -> Result<Option<Option<bool>>, String> {
