@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use muster_engine::snapshot::RowOrder;
 use serde::Deserialize;
 
 use crate::columns::ColumnOptions;
@@ -29,7 +30,7 @@ const SOURCE_KEYS: [&str; 13] = [
     "watermark",
 ];
 const COLUMN_KEYS: [&str; 3] = ["as", "skip", "type"];
-const BUILD_KEYS: [&str; 2] = ["memory_mib", "allow_empty"];
+const BUILD_KEYS: [&str; 3] = ["memory_mib", "allow_empty", "row_order"];
 
 /// Everything a build can be told.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -88,6 +89,9 @@ pub struct BuildConfig {
     pub memory_mib: u64,
     /// Whether a table without rows is published.
     pub allow_empty: bool,
+    /// How rows are ordered: `"auto"`, `"none"`, or the columns to order by.
+    #[serde(deserialize_with = "row_order")]
+    pub row_order: RowOrder,
 }
 
 impl Default for Config {
@@ -124,7 +128,7 @@ impl Default for SourceConfig {
 
 impl Default for BuildConfig {
     fn default() -> Self {
-        Self { memory_mib: 2048, allow_empty: false }
+        Self { memory_mib: 2048, allow_empty: false, row_order: RowOrder::Auto }
     }
 }
 
@@ -174,6 +178,7 @@ impl Config {
                 "time_zone" => self.time_zone = value,
                 "build_memory_mib" => self.build.memory_mib = parsed(&name, &value)?,
                 "build_allow_empty" => self.build.allow_empty = parsed(&name, &value)?,
+                "build_row_order" => self.build.row_order = RowOrder::parse(&value),
                 "source_kind" => self.source.kind = value,
                 "source_path" => self.source.path = text,
                 "source_url" => self.source.url = text,
@@ -226,6 +231,19 @@ impl Config {
             other => Err(LoadError::Config(format!("source.kind is {other:?}; it must be \"parquet\" or \"clickhouse\"."))),
         }
     }
+}
+
+fn row_order<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<RowOrder, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "\"auto\", \"none\" or a list of columns")]
+    enum Written {
+        Word(String),
+        Columns(Vec<String>),
+    }
+    Ok(match Written::deserialize(deserializer)? {
+        Written::Word(word) => RowOrder::parse(&word),
+        Written::Columns(names) => RowOrder::Columns(names),
+    })
 }
 
 fn parsed<T: std::str::FromStr>(name: &str, value: &str) -> Result<T>
@@ -281,6 +299,7 @@ mod tests {
         type = "IPv4"
         [build]
         memory_mib = 512
+        row_order = ["country", "has_poh"]
     "#;
 
     fn no_variables() -> Vec<(String, String)> {
@@ -297,6 +316,14 @@ mod tests {
         assert!(config.columns["data_update_time"].skip);
         assert_eq!(config.columns["ip"].ty.as_deref(), Some("IPv4"));
         assert_eq!(config.build.memory_mib, 512);
+        let named = |names: &[&str]| RowOrder::Columns(names.iter().map(|&name| name.to_owned()).collect());
+        assert_eq!(config.build.row_order, named(&["country", "has_poh"]));
+        for (text, order) in
+            [("auto", RowOrder::Auto), ("none", RowOrder::Given), ("a, b", named(&["a", "b"]))]
+        {
+            let config = Config::parse(&format!("[build]\nrow_order = '{text}'")).unwrap();
+            assert_eq!(config.build.row_order, order);
+        }
         assert_eq!(Config::parse("").unwrap(), Config::default());
     }
 
@@ -316,7 +343,14 @@ mod tests {
 
     #[test]
     fn wrong_types_and_words_are_errors() {
-        for text in ["store = 1", "[columns.a]\nas = \"json\"", "[columns]\na = 1", "[source", "source = 1"] {
+        for text in [
+            "store = 1",
+            "[columns.a]\nas = \"json\"",
+            "[columns]\na = 1",
+            "[source",
+            "source = 1",
+            "[build]\nrow_order = 1",
+        ] {
             assert!(Config::parse(text).is_err(), "{text}");
         }
     }

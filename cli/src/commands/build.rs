@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use muster_engine::snapshot::RowOrder;
 use muster_loader::build::{BuildOptions, BuildReport, build};
 use muster_loader::config::Config;
 use muster_loader::progress::Bars;
@@ -37,6 +38,10 @@ pub(crate) struct Build {
     #[arg(long, value_name = "TIME", value_parser = instant)]
     as_of: Option<i64>,
 
+    /// How rows are ordered, so that bitmaps are small: auto, none, or columns with commas between; auto unless given
+    #[arg(long, value_name = "ORDER")]
+    row_order: Option<String>,
+
     /// The report as JSON
     #[arg(long)]
     json: bool,
@@ -60,6 +65,9 @@ impl Build {
         let mut options = BuildOptions::from(&config);
         if let Some(as_of) = self.as_of {
             options.as_of = as_of;
+        }
+        if let Some(order) = &self.row_order {
+            options.row_order = RowOrder::parse(order);
         }
         let source = config.open_source()?;
         let report = build(&*source, &options, &Bars::new())?;
@@ -91,6 +99,9 @@ pub(crate) fn print(report: &BuildReport) -> Result<(), Failure> {
     if report.duplicates_dropped > 0 {
         let dropped = grouped(report.duplicates_dropped);
         writeln!(out, "{dropped} rows left out: newer rows of the same users were there")?;
+    }
+    if !report.row_order.is_empty() {
+        writeln!(out, "rows are ordered by {}", report.row_order.join(", "))?;
     }
     for column in &report.columns {
         let Some(found) = &column.json else { continue };

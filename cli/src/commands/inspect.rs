@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::Args;
 use muster_engine::column::{Layout, ListColumn, MapColumn, ValueColumn};
 use muster_engine::error::Error;
-use muster_engine::snapshot::{Column, Snapshot, Store};
+use muster_engine::snapshot::{Bitmaps, Column, Snapshot, Store};
 use serde::Serialize;
 
 use crate::arguments::StoreArgs;
@@ -45,6 +45,8 @@ struct Report {
     format: u32,
     rows: u64,
     bytes: u64,
+    /// Of all columns.
+    bitmaps: Bitmaps,
     user_id: String,
     user_id_bytes: u64,
     time_zone: String,
@@ -63,6 +65,7 @@ struct ColumnReport {
     /// Users who have a value.
     present: u64,
     encoding: String,
+    bitmaps: Bitmaps,
 }
 
 impl Inspect {
@@ -82,7 +85,7 @@ impl Inspect {
 fn report(store: &Store, snapshot: &Snapshot) -> Result<Report, Error> {
     let manifest = snapshot.manifest();
     let described = manifest.schema.columns.iter().zip(&manifest.columns).enumerate();
-    let columns = described
+    let columns: Vec<ColumnReport> = described
         .map(|(index, (schema, entry))| {
             Ok(ColumnReport {
                 name: schema.name.clone(),
@@ -92,10 +95,16 @@ fn report(store: &Store, snapshot: &Snapshot) -> Result<Report, Error> {
                 distinct: entry.distinct,
                 present: entry.present,
                 encoding: encoding(snapshot.column(index)?),
+                bitmaps: snapshot.bitmaps(index)?,
             })
         })
         .collect::<Result<_, Error>>()?;
+    let mut bitmaps = Bitmaps::default();
+    for column in &columns {
+        bitmaps.add(&column.bitmaps);
+    }
     Ok(Report {
+        bitmaps,
         generations: store.generations()?,
         current: store.current_generation()?,
         generation: manifest.generation,
@@ -127,6 +136,13 @@ fn print(report: &Report) -> Result<(), Failure> {
     writeln!(out, "written by     {}, format {}", report.written_by, report.format)?;
     writeln!(out, "users          {}", grouped(report.rows))?;
     writeln!(out, "size           {}", bytes(report.bytes))?;
+    let all = &report.bitmaps;
+    let [arrays, bits, runs, full] = [all.arrays, all.bits, all.runs, all.full].map(grouped);
+    let (count, size) = (grouped(all.bitmaps), bytes(all.bytes));
+    writeln!(
+        out,
+        "bitmaps        {count}, {size}; chunks: {arrays} arrays, {bits} bits, {runs} runs, {full} full"
+    )?;
     writeln!(out, "time zone      {}\n", report.time_zone)?;
     let ids = [
         report.user_id.clone(),
@@ -134,6 +150,7 @@ fn print(report: &Report) -> Result<(), Failure> {
         bytes(report.user_id_bytes),
         grouped(report.rows),
         share(report.rows, report.rows),
+        String::new(),
         "ids in row order and back".to_owned(),
     ];
     let columns = report.columns.iter().map(|column| {
@@ -143,16 +160,18 @@ fn print(report: &Report) -> Result<(), Failure> {
             bytes(column.bytes),
             grouped(column.distinct),
             share(column.present, report.rows),
+            bytes(column.bitmaps.bytes),
             column.encoding.clone(),
         ]
     });
-    let rows: Vec<[String; 6]> = std::iter::once(ids).chain(columns).collect();
+    let rows: Vec<[String; 7]> = std::iter::once(ids).chain(columns).collect();
     let heading = [
         ("column", Align::Left),
         ("type", Align::Left),
         ("size", Align::Right),
         ("distinct", Align::Right),
         ("present", Align::Right),
+        ("bitmaps", Align::Right),
         ("encoding", Align::Left),
     ];
     table(&mut out, heading, &rows)?;

@@ -16,7 +16,7 @@ use arrow_array::{BooleanArray, RecordBatch};
 use arrow_schema::{Field, SchemaRef};
 use muster_engine::batch::{Batch, ColumnData};
 use muster_engine::schema::{ColumnSchema, Schema};
-use muster_engine::snapshot::{Snapshot, SnapshotWriter, Store, WriteOptions, Written};
+use muster_engine::snapshot::{RowOrder, Snapshot, SnapshotWriter, Store, WriteOptions, Written};
 use rayon::prelude::*;
 
 use crate::columns::{ColumnOptions, JsonFindings, convert, plan};
@@ -52,6 +52,8 @@ pub struct BuildOptions {
     pub memory_bytes: usize,
     /// Whether a table without rows is published.
     pub allow_empty: bool,
+    /// How rows are ordered.
+    pub row_order: RowOrder,
     /// When the source was read, Unix seconds.
     pub as_of: i64,
 }
@@ -67,6 +69,7 @@ impl From<&Config> for BuildOptions {
             columns: config.columns.clone(),
             memory_bytes: (config.build.memory_mib << 20) as usize,
             allow_empty: config.build.allow_empty,
+            row_order: config.build.row_order.clone(),
             as_of: jiff::Timestamp::now().as_second(),
         }
     }
@@ -95,6 +98,7 @@ pub fn build(source: &dyn Source, options: &BuildOptions, progress: &dyn Progres
         as_of: options.as_of,
         source_watermark: options.watermark.clone().or_else(|| source.watermark()),
         memory_bytes: options.memory_bytes,
+        row_order: options.row_order.clone(),
     };
     let mut writer = SnapshotWriter::create(staging.dir(), table.schema.clone(), write_options)?;
     let read = table.read(source, &duplicates, &mut writer, progress)?;
@@ -126,6 +130,7 @@ pub fn build(source: &dyn Source, options: &BuildOptions, progress: &dyn Progres
         seconds: watch.seconds(),
         peak_memory_bytes: peak_memory_bytes(),
         phases: watch.phases,
+        row_order: written.row_order.clone(),
         columns: column_reports(&table.schema, &written, read.findings),
         skipped: table.skipped,
     })

@@ -25,6 +25,8 @@ pub struct BuildReport {
     pub peak_memory_bytes: Option<u64>,
     /// The parts of the work, in order.
     pub phases: Vec<Phase>,
+    /// The columns that rows are ordered by, the first one first; none if they are in the source's order.
+    pub row_order: Vec<String>,
     /// The columns, in the schema's order.
     pub columns: Vec<ColumnReport>,
     /// Columns of the source that the configuration leaves out.

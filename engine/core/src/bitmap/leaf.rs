@@ -15,6 +15,8 @@ use crate::format::{chunks_of, rows_in_chunk};
 pub struct Leaf {
     section: Section,
     entries: Values<ChunkEntry>,
+    /// How many entries.
+    stored_chunks: u32,
     rows: u32,
 }
 
@@ -49,7 +51,7 @@ impl Leaf {
         let header: LeafHeader = region.record(at)?;
         let section = region.range(at, header.bytes)?;
         let entries = section.values::<ChunkEntry>(size_of::<LeafHeader>() as u64, header.chunks.into())?;
-        let leaf = Self { section, entries, rows: header.rows };
+        let leaf = Self { section, entries, stored_chunks: header.chunks, rows: header.rows };
         leaf.check_directory(table_rows)?;
         Ok(leaf)
     }
@@ -127,7 +129,26 @@ impl Leaf {
     }
 
     /// Whether a row is set.
+    #[inline]
     pub fn contains(&self, row: u32) -> bool {
+        let chunk = row >> 16;
+        let bytes = self.section.bytes();
+        // Most leaves have rows in every chunk, in bits where it matters: then one word is all there is to read.
+        let at = size_of::<LeafHeader>() + chunk as usize * size_of::<ChunkEntry>();
+        if let Some(entry) = bytes.get(at..at + size_of::<ChunkEntry>())
+            && chunk < self.stored_chunks
+        {
+            let entry: ChunkEntry = bytemuck::pod_read_unaligned(entry);
+            if entry.kind == CONTAINER_BITS && u32::from(entry.chunk) == chunk {
+                let word = entry.offset as usize * 8 + (row as u16 / 64) as usize * 8;
+                let word = bytes.get(word..).and_then(|bytes| bytes.first_chunk::<8>());
+                return word.is_some_and(|word| u64::from_le_bytes(*word) >> (row % 64) & 1 == 1);
+            }
+        }
+        self.contains_other(row)
+    }
+
+    fn contains_other(&self, row: u32) -> bool {
         self.container(row >> 16).contains(row as u16)
     }
 

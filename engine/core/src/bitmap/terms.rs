@@ -183,7 +183,8 @@ impl<'a> Terms<'a> {
 
     /// The commonest cases of sparse sets: two arrays and nothing else, both kept or one of them left out.
     fn count_two_arrays(&self, scratch: &mut Scratch) -> Option<u32> {
-        let others = self.keep.bits.len() + self.keep.runs.len() + self.minus.bits.len() + self.minus.runs.len();
+        let others =
+            self.keep.bits.len() + self.keep.runs.len() + self.minus.bits.len() + self.minus.runs.len();
         match (&self.keep.arrays[..], &self.minus.arrays[..], others) {
             ([a, b], [], 0) => Some(count_common(array_of(a)?, array_of(b)?, scratch)),
             ([a], [b], 0) => {

@@ -98,6 +98,11 @@ impl ListColumn {
         self.heavy_codes.len()
     }
 
+    /// The codes of elements that have one.
+    pub fn heavy_elements(&self) -> Result<&[u32]> {
+        self.heavy_codes.all()
+    }
+
     /// How many rows hold an element.
     pub fn posting_rows(&self, code: u32) -> Result<u32> {
         self.postings(code).map(|postings| postings.rows())

@@ -4,6 +4,7 @@
 
 mod align;
 mod dictionary;
+mod id_index;
 mod ids;
 mod list;
 mod map;
@@ -12,7 +13,8 @@ mod value;
 
 pub use align::Alignments;
 pub use dictionary::{Dictionary, Keys8};
-pub use ids::Ids;
+pub(crate) use id_index::Place;
+pub use ids::{GROUP, Ids};
 pub use list::{ListColumn, Postings};
 pub use map::MapColumn;
 pub use steps::Steps;

@@ -1,4 +1,5 @@
-//! Members: the ids of an audience, streamed in row order, resumable by a token; or all at once as a Roaring bitmap.
+//! Members: the ids of an audience, streamed in row order (not that of ids), resumable by a token; or all at once as a
+//! Roaring bitmap.
 
 use rayon::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;

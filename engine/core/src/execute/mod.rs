@@ -49,6 +49,7 @@ mod drive;
 mod explain;
 mod features;
 mod members;
+mod membership;
 mod overlap;
 mod stats;
 
@@ -153,17 +154,6 @@ impl Audience {
         };
         let sum = |a: (u64, u64), b: (u64, u64)| (a.0 + b.0, a.1 + b.1);
         self.fold_chunks(self.plan.nanos(id), count, sum).unwrap_or_default()
-    }
-
-    /// Whether a user is in the audience; `None` for an id that is not in the snapshot.
-    pub fn contains(&self, user_id: u64) -> Result<Option<bool>> {
-        self.snapshot.ids().row(user_id)?.map(|row| self.contains_row(row)).transpose()
-    }
-
-    /// Whether a row is in the audience.
-    pub fn contains_row(&self, row: u32) -> Result<bool> {
-        self.check_bytes()?;
-        Ok(holds(&self.plan, self.snapshot.ids(), self.plan.root(), row))
     }
 
     fn evaluator(&self) -> Evaluator<'_> {

@@ -20,6 +20,8 @@ pub const MANIFEST_FILE: &str = "manifest.json";
 pub const DATA_FILE: &str = "data.bin";
 /// Columns with at most this many distinct values have a bitmap per value.
 pub const LEAF_VALUES_MAX: usize = 256;
+/// ... if this many rows have each value in the mean: below, a bitmap's head is larger than its share of a sorted order.
+pub const LEAF_ROWS_MEAN_MIN: usize = 32;
 /// Array elements held by more rows than this have a bitmap of their own.
 pub const POSTING_ROWS_MAX: usize = 32;
 /// Positions of a column's order between two fences.

@@ -139,12 +139,39 @@ pub struct IdsRecord {
     pub ids_at: u64,
     /// Rows in id order.
     pub by_id_at: u64,
+    /// Buckets of the hash index.
+    pub buckets_at: u64,
+    /// What its hash starts from.
+    pub seed: u64,
+    /// Buckets that ids hash to; 0 if there is no index.
+    pub homes: u32,
+    /// Buckets in all: those that ids hash to, and a few more for what the last of them have too many.
+    pub buckets: u32,
     /// Zero.
-    pub zero2: [u64; 4],
+    pub zero2: u64,
 }
 
 /// Rows are in the order of their ids.
 pub const IDS_ASCEND: u32 = 1;
+
+/// A bucket of the hash index from ids to rows: one cache line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct IdBucket {
+    /// Rows; [`NO_ROW`] in slots that are free.
+    pub rows: [u32; BUCKET_SLOTS],
+    /// The low byte of the hash of each row's id.
+    pub tags: [u8; BUCKET_SLOTS],
+    /// How many buckets after this one hold ids that hash to this one.
+    pub reach: u8,
+    /// Zero.
+    pub zero: [u8; 3],
+}
+
+/// Rows in a bucket.
+pub const BUCKET_SLOTS: usize = 12;
+/// Beyond every row number that a snapshot can have.
+pub const NO_ROW: u32 = u32::MAX;
 
 /// Start of a leaf.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Pod, Zeroable)]
@@ -240,6 +267,7 @@ const _: () = {
     assert!(size_of::<ListRecord>() == 128);
     assert!(size_of::<MapRecord>() == 64);
     assert!(size_of::<IdsRecord>() == 64);
+    assert!(size_of::<IdBucket>() == 64);
     assert!(size_of::<LeafHeader>() == 16);
     assert!(size_of::<ChunkEntry>() == 16);
     assert!(size_of::<StepsHeader>() == 16);

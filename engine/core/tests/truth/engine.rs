@@ -8,7 +8,8 @@ use muster_engine::execute::{Audience, Batch, Outcome};
 use muster_engine::rule::ast::Rule;
 use muster_engine::rule::bind::Scope;
 use muster_engine::rule::limits::Limits;
-use muster_engine::snapshot::{Snapshot, SnapshotWriter, WriteOptions};
+use muster_engine::schema::{ColumnType, ScalarType};
+use muster_engine::snapshot::{RowOrder, Snapshot, SnapshotWriter, WriteOptions};
 use tempfile::TempDir;
 
 use super::naive::LabelRules;
@@ -26,8 +27,9 @@ pub fn build(table: &Table, rng: &mut Rng) -> Result<Built, Error> {
     let dir = tempfile::tempdir().unwrap();
     // Now and then too little for anything, so that what spills is tested too.
     let memory_bytes = if rng.one_in(8) { 1 << 16 } else { 256 << 20 };
-    let options =
-        WriteOptions { generation: 1 + rng.below(9) as u64, memory_bytes, ..WriteOptions::default() };
+    let row_order = row_order(table, rng);
+    let generation = 1 + rng.below(9) as u64;
+    let options = WriteOptions { generation, memory_bytes, row_order, ..WriteOptions::default() };
     let mut writer = SnapshotWriter::create(dir.path(), table.schema.clone(), options)?;
     for batch in table.batches(rng) {
         writer.push(batch)?;
@@ -35,6 +37,20 @@ pub fn build(table: &Table, rng: &mut Rng) -> Result<Built, Error> {
     writer.finish(&|_| {})?;
     let snapshot = Arc::new(Snapshot::open(dir.path())?);
     Ok(Built { dir, snapshot })
+}
+
+/// Any order of rows: no answer may depend on it.
+fn row_order(table: &Table, rng: &mut Rng) -> RowOrder {
+    let columns = &table.schema.columns;
+    match rng.below(4) {
+        0 => RowOrder::Given,
+        1 => RowOrder::Auto,
+        _ => {
+            let sortable = |ty: &ColumnType| !matches!(ty, ColumnType::Scalar(ty) if !matches!(ty, ScalarType::Bool | ScalarType::Int { .. } | ScalarType::Float { .. }));
+            let names = columns.iter().filter(|column| sortable(&column.ty)).map(|column| &column.name);
+            RowOrder::Columns(names.filter(|_| rng.one_in(3)).take(5).cloned().collect())
+        }
+    }
 }
 
 /// Labels as the engine takes them.
@@ -93,6 +109,10 @@ impl Query {
 
     pub fn contains(&self, user_id: u64) -> Result<Option<bool>, String> {
         self.0.contains(user_id).map_err(|error| error.to_string())
+    }
+
+    pub fn contains_many(&self, user_ids: &[u64]) -> Result<Vec<Option<bool>>, String> {
+        self.0.contains_many(user_ids).map_err(|error| error.to_string())
     }
 
     /// The outcome of the whole rule for a user, `None` for one that is unknown.

@@ -9,18 +9,21 @@ use crate::format::records::{
     ColumnRecord, DICTIONARY_4, DICTIONARY_8, DICTIONARY_16, DICTIONARY_BYTES, DICTIONARY_NONE,
     DictionaryRecord, FLAG_EXTRAS, FLAG_ORDER, LAYOUT_BITS, LAYOUT_DENSE, LAYOUT_SPARSE,
 };
-use crate::format::{FENCE_STRIDE, LEAF_VALUES_MAX, chunks_of};
+use crate::format::{FENCE_STRIDE, LEAF_ROWS_MEAN_MIN, LEAF_VALUES_MAX, chunks_of};
 
 /// Columns with fewer values than this answer a range by the bitmaps of its values.
 const STEPLESS_VALUES_MAX: usize = 8;
 
-/// Values up to which each has a bitmap; `MUSTER_LEAF_VALUES` makes it less, so that tests meet orders in small tables.
-fn leaf_values_max() -> usize {
-    static VALUES: OnceLock<usize> = OnceLock::new();
-    *VALUES.get_or_init(|| {
-        let wanted = std::env::var("MUSTER_LEAF_VALUES").ok().and_then(|values| values.parse().ok());
-        wanted.unwrap_or(LEAF_VALUES_MAX).min(LEAF_VALUES_MAX)
-    })
+/// Whether each value has a bitmap. `MUSTER_LEAF_VALUES` says up to how many values, so that tests meet both ways in small
+/// tables.
+fn has_leaves(distinct: usize, rows: usize) -> bool {
+    static WANTED: OnceLock<Option<usize>> = OnceLock::new();
+    let wanted = WANTED
+        .get_or_init(|| std::env::var("MUSTER_LEAF_VALUES").ok().and_then(|values| values.parse().ok()));
+    match wanted {
+        Some(values) => distinct <= (*values).min(LEAF_VALUES_MAX),
+        None => distinct <= LEAF_VALUES_MAX && distinct * LEAF_ROWS_MEAN_MIN <= rows,
+    }
 }
 
 /// The encoded bytes of one column.
@@ -192,7 +195,7 @@ pub(super) fn encode_values(
     let sparse = matches!(present, Present::Rows(rows) if rows.len() as u64 * 4 < u64::from(table_rows));
     record.layout = if sparse { LAYOUT_SPARSE } else { LAYOUT_DENSE };
     put_codes(out, table_rows, present, codes, &mut record);
-    if distinct <= leaf_values_max() {
+    if has_leaves(distinct, codes.len()) {
         let mut steps = (distinct > STEPLESS_VALUES_MAX).then(|| StepsBuilder::new(table_rows));
         let leaves = put_leaves(out, table_rows, present, codes, distinct, steps.as_mut());
         record.leaves = distinct as u32;

@@ -1,10 +1,18 @@
-//! The id region: ids in row order, and rows in id order unless these are the same.
+//! The id region: ids in row order, rows in id order unless these are the same, and the hash index.
 
 use rayon::prelude::*;
 
 use super::encode::{put, put_record};
+use super::reorder::Order;
+use crate::column::Place;
 use crate::error::{Error, Result};
-use crate::format::records::{IDS_ASCEND, IdsRecord};
+use crate::format::records::{BUCKET_SLOTS, IDS_ASCEND, IdBucket, IdsRecord, NO_ROW};
+
+/// Rows a bucket has in the mean: fuller ones would be smaller, but more ids would be in the next bucket.
+const BUCKET_ROWS_MEAN: usize = 10;
+/// Seeds to try before there is no index and ids are found by binary search. One is enough unless somebody chose the
+/// ids to collide, and as the seed depends on all of them, choosing is hard.
+const SEEDS: u64 = 4;
 
 /// Ids as they arrive.
 #[derive(Debug, Default)]
@@ -17,28 +25,122 @@ impl IdsBuilder {
         self.ids.extend_from_slice(ids);
     }
 
+    pub(super) fn ids(&self) -> &[u64] {
+        &self.ids
+    }
+
     /// The region's bytes. Ids that are not unique are refused here, whatever the loader promised.
-    pub(super) fn finish(self) -> Result<Vec<u8>> {
-        let ids = self.ids;
+    pub(super) fn finish(self, order: Order<'_>) -> Result<Vec<u8>> {
+        let ascended = self.ids.is_sorted_by(|a, b| a < b);
+        let ids = match order {
+            Order::Given => self.ids,
+            Order::By(rows) => rows.iter().map(|&row| self.ids[row as usize]).collect(),
+        };
         let mut record = IdsRecord { rows: ids.len() as u64, ..IdsRecord::default() };
         let mut out = vec![0; size_of::<IdsRecord>()];
-        out.reserve(ids.len() * 8 + 64);
+        out.reserve(ids.len() * 20 + 4096);
         record.ids_at = put(&mut out, &ids);
         if ids.is_sorted_by(|a, b| a < b) {
             record.flags = IDS_ASCEND;
         } else {
-            let mut rows: Vec<u32> = (0..ids.len() as u32).collect();
-            rows.par_sort_unstable_by_key(|&row| ids[row as usize]);
-            let twice = rows.windows(2).find(|pair| ids[pair[0] as usize] == ids[pair[1] as usize]);
-            if let Some(&[row, _]) = twice {
-                return Err(Error::input(format!(
-                    "user {} is there twice; every user must be one row",
-                    ids[row as usize]
-                )));
-            }
-            record.by_id_at = put(&mut out, &rows);
+            let by_id = match order {
+                // Then rows in id order are the rows as they came.
+                Order::By(rows) if ascended => inverse(rows),
+                _ => rows_by_id(&ids)?,
+            };
+            record.by_id_at = put(&mut out, &by_id);
         }
+        put_index(&mut out, &ids, &mut record);
         put_record(&mut out, 0, &record);
         Ok(out)
+    }
+}
+
+fn inverse(order: &[u32]) -> Vec<u32> {
+    let mut places = vec![0; order.len()];
+    for (place, &row) in (0..).zip(order) {
+        places[row as usize] = place;
+    }
+    places
+}
+
+fn rows_by_id(ids: &[u64]) -> Result<Vec<u32>> {
+    let mut pairs: Vec<(u64, u32)> = ids.iter().copied().zip(0..).collect();
+    pairs.par_sort_unstable();
+    if let Some(twice) = pairs.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        let id = twice[0].0;
+        return Err(Error::input(format!("user {id} is there twice; every user must be one row")));
+    }
+    Ok(pairs.into_iter().map(|(_, row)| row).collect())
+}
+
+fn put_index(out: &mut Vec<u8>, ids: &[u64], record: &mut IdsRecord) {
+    // The same ids always give the same bytes.
+    let seed = xxhash_rust::xxh3::xxh3_64(bytemuck::cast_slice(ids));
+    let homes = ids.len().div_ceil(BUCKET_ROWS_MEAN) as u32;
+    let seeds = (0..SEEDS).map(|attempt| seed.wrapping_add(attempt));
+    let mut built = seeds.map(|seed| (seed, buckets_of(ids, seed, homes)));
+    if let Some((seed, buckets)) = built.find_map(|(seed, buckets)| Some((seed, buckets?))) {
+        record.buckets_at = put(out, &buckets);
+        (record.seed, record.homes, record.buckets) = (seed, homes, buckets.len() as u32);
+    }
+}
+
+/// All buckets; `None` if some id is too far from where it belongs.
+fn buckets_of(ids: &[u64], seed: u64, homes: u32) -> Option<Vec<IdBucket>> {
+    let free = IdBucket { rows: [NO_ROW; BUCKET_SLOTS], tags: [0; BUCKET_SLOTS], reach: 0, zero: [0; 3] };
+    let mut buckets = vec![free; homes as usize];
+    let mut used = vec![0_u8; homes as usize];
+    let mut beyond: Vec<(usize, u32, u8)> = Vec::new();
+    for (row, &id) in (0..).zip(ids) {
+        let Place { home, tag } = Place::of(id, seed, homes);
+        let slot = usize::from(used[home]);
+        if slot < BUCKET_SLOTS {
+            (buckets[home].rows[slot], buckets[home].tags[slot]) = (row, tag);
+            used[home] += 1;
+        } else {
+            beyond.push((home, row, tag));
+        }
+    }
+    // In the order of their homes, so that whatever lies between an id's home and the first free slot is full.
+    beyond.par_sort_unstable();
+    let mut at = 0;
+    for (home, row, tag) in beyond {
+        at = at.max(home + 1);
+        while used.get(at).is_some_and(|&used| usize::from(used) == BUCKET_SLOTS) {
+            at += 1;
+        }
+        buckets[home].reach = u8::try_from(at - home).ok()?;
+        if at == buckets.len() {
+            buckets.push(free);
+            used.push(0);
+        }
+        let slot = usize::from(used[at]);
+        (buckets[at].rows[slot], buckets[at].tags[slot]) = (row, tag);
+        used[at] += 1;
+    }
+    Some(buckets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_many_ids_of_one_bucket_end_the_attempt() {
+        let crowd: Vec<u64> = (0..).filter(|&id| Place::of(id, 5, 1000).home == 999).take(13).collect();
+        let buckets = buckets_of(&crowd, 5, 1000).unwrap();
+        assert_eq!((buckets.len(), buckets[999].reach), (1001, 1));
+        // All of one bucket, as somebody who knows the seed could choose them.
+        let crowd: Vec<u64> = (0..4000_u64).collect();
+        assert!(buckets_of(&crowd, 5, 1).is_none());
+    }
+
+    #[test]
+    fn few_ids_are_away_from_home() {
+        let ids: Vec<u64> = (0..100_000).map(|i| 1_000_001 + i).collect();
+        let buckets = buckets_of(&ids, 3, 10_000).unwrap();
+        assert!(buckets.len() < 10_010);
+        assert!(buckets.iter().map(|bucket| bucket.reach).max().unwrap() < 40);
     }
 }

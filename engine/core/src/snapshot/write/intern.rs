@@ -85,21 +85,37 @@ impl Interner {
         }
     }
 
-    /// The dictionary, and for each provisional code its final one.
-    pub(super) fn into_sorted(self) -> (Distinct, Vec<u32>) {
-        drop(self.table);
+    /// For each provisional code its final one.
+    pub(super) fn finals(&self) -> Vec<u32> {
+        finals_of(&self.order())
+    }
+
+    /// The provisional codes in the order of their values.
+    fn order(&self) -> Vec<u32> {
         let mut order: Vec<u32> = (0..self.values.len() as u32).collect();
+        match &self.values {
+            Distinct::Fixed8(keys) => order.par_sort_unstable_by_key(|&code| keys[code as usize]),
+            Distinct::Fixed16(keys) => order.par_sort_unstable_by_key(|&code| keys[code as usize]),
+            Distinct::Bytes { ends, bytes } => {
+                order.par_sort_unstable_by(|&a, &b| slice(ends, bytes, a).cmp(slice(ends, bytes, b)));
+            }
+            Distinct::None => {}
+        }
+        order
+    }
+
+    /// The dictionary, and for each provisional code its final one.
+    pub(super) fn into_sorted(mut self) -> (Distinct, Vec<u32>) {
+        self.table = HashTable::new();
+        let order = self.order();
         let sorted = match self.values {
             Distinct::Fixed8(keys) => {
-                order.par_sort_unstable_by_key(|&code| keys[code as usize]);
                 Distinct::Fixed8(order.iter().map(|&code| keys[code as usize]).collect())
             }
             Distinct::Fixed16(keys) => {
-                order.par_sort_unstable_by_key(|&code| keys[code as usize]);
                 Distinct::Fixed16(order.iter().map(|&code| keys[code as usize]).collect())
             }
             Distinct::Bytes { ends, bytes } => {
-                order.par_sort_unstable_by(|&a, &b| slice(&ends, &bytes, a).cmp(slice(&ends, &bytes, b)));
                 let mut sorted = (Vec::with_capacity(ends.len()), Vec::with_capacity(bytes.len()));
                 for &code in &order {
                     sorted.1.extend_from_slice(slice(&ends, &bytes, code));
@@ -109,12 +125,16 @@ impl Interner {
             }
             Distinct::None => Distinct::None,
         };
-        let mut finals = vec![0; order.len()];
-        for (code, &provisional) in order.iter().enumerate() {
-            finals[provisional as usize] = code as u32;
-        }
-        (sorted, finals)
+        (sorted, finals_of(&order))
     }
+}
+
+fn finals_of(order: &[u32]) -> Vec<u32> {
+    let mut finals = vec![0; order.len()];
+    for (code, &provisional) in order.iter().enumerate() {
+        finals[provisional as usize] = code as u32;
+    }
+    finals
 }
 
 fn slice<'a>(ends: &[u64], bytes: &'a [u8], code: u32) -> &'a [u8] {

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use super::encode::{Present, Region, encode_values, put, put_record};
 use super::intern::Interner;
+use super::reorder::Order;
 use super::scalar::{Width, check_ends, check_values, code_of, sort_keys};
+use super::sort_key::SortKey;
 use super::spool::{RowBits, Spool};
 use crate::batch::Values;
 use crate::bitmap::encode_leaf;
@@ -75,16 +77,35 @@ impl ListBuilder {
         self.lengths.len() + self.elements.len()
     }
 
-    pub(super) fn finish(self, table_rows: u32) -> Result<Region> {
+    /// The lengths as a key to sort rows by.
+    pub(super) fn sort_key(&self) -> SortKey<'_> {
+        SortKey::lengths(&self.present, self.lengths.as_slice())
+    }
+
+    /// Row and provisional code of each element, by row.
+    pub(super) fn elements(&self) -> &[[u32; 2]] {
+        self.elements.as_slice()
+    }
+
+    /// Nothing comes any more: what was spilled can be read.
+    pub(super) fn seal(&mut self) -> Result<()> {
+        self.lengths.seal()?;
+        self.elements.seal()
+    }
+
+    /// Encodes the column of a sealed builder, its rows in the given order.
+    pub(super) fn finish(self, order: Order<'_>) -> Region {
+        let table_rows = self.present.len() as u32;
+        let presence = order.bits(&self.present);
         let mut rows = Vec::new();
-        let present = Present::new(&self.present, &mut rows);
+        let present = Present::new(&presence, &mut rows);
         let mut out = vec![0; size_of::<ListRecord>() + size_of::<ColumnRecord>()];
         let mut record = ListRecord { present: self.present.ones() as u32, ..ListRecord::default() };
         if let Present::Rows(rows) = present {
             record.presence_at = encode_leaf(table_rows, rows.iter().copied(), &mut out);
         }
         record.lengths_at = size_of::<ListRecord>() as u64;
-        let lengths: Vec<u64> = self.lengths.finish()?.as_slice().iter().map(|&len| len.into()).collect();
+        let lengths = order.values(&self.present).map(self.lengths.as_slice(), u64::from);
         let (distinct, codes) = sort_keys(&lengths);
         drop(lengths);
         let dictionary = distinct.put(&mut out);
@@ -93,10 +114,11 @@ impl ListBuilder {
         let (elements, finals) = self.interner.into_sorted();
         record.dictionary = elements.put(&mut out);
         drop(elements);
-        put_postings(&mut out, table_rows, self.elements.finish()?.as_slice(), &finals, &mut record);
+        let pairs = order.pairs(self.elements.as_slice());
+        put_postings(&mut out, table_rows, &pairs, &finals, &mut record);
         put_record(&mut out, 0, &record);
         let present = u64::from(record.present);
-        Ok(Region { bytes: out, distinct: record.dictionary.count.into(), present })
+        Region { bytes: out, distinct: record.dictionary.count.into(), present }
     }
 }
 

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use super::encode::{Present, Region, encode_values, put_record};
 use super::intern::Interner;
+use super::reorder::Order;
 use super::scalar::{check_ends, check_values, code_of, sort_keys};
+use super::sort_key::SortKey;
 use super::spool::{RowBits, Spool};
 use crate::batch::{Keys, Values};
 use crate::bitmap::encode_leaf;
@@ -85,16 +87,34 @@ impl MapBuilder {
         self.present.len() / 8 + self.entries.len()
     }
 
-    pub(super) fn finish(self, table_rows: u32) -> Result<Region> {
+    /// Whether there is a map, as a key to sort rows by.
+    pub(super) fn sort_key(&self) -> SortKey<'_> {
+        SortKey::presence(&self.present)
+    }
+
+    /// Row and provisional key of each entry, by row.
+    pub(super) fn entries(&self) -> &[[u32; 2]] {
+        self.entries.as_slice()
+    }
+
+    /// Nothing comes any more: what was spilled can be read.
+    pub(super) fn seal(&mut self) -> Result<()> {
+        self.entries.seal()?;
+        self.values.seal()
+    }
+
+    /// Encodes the column of a sealed builder, its rows in the given order.
+    pub(super) fn finish(self, order: Order<'_>) -> Region {
+        let table_rows = self.present.len() as u32;
         let mut out = vec![0; size_of::<MapRecord>()];
         let mut record = MapRecord { present: self.present.ones() as u32, ..MapRecord::default() };
         if !self.present.all() {
-            record.presence_at = encode_leaf(table_rows, self.present.iter(), &mut out);
+            record.presence_at = encode_leaf(table_rows, order.bits(&self.present).iter(), &mut out);
         }
         let (keys, finals) = self.interner.into_sorted();
         record.dictionary = keys.put(&mut out);
         drop(keys);
-        let by_key = ByKey::new(self.entries.finish()?.as_slice(), self.values.finish()?.as_slice(), &finals);
+        let by_key = ByKey::new(&self.entries, &self.values, &finals, order);
         out.resize(out.len().next_multiple_of(64), 0);
         record.columns_at = out.len() as u64;
         let records_at = out.len();
@@ -104,7 +124,7 @@ impl MapBuilder {
             put_record(&mut out, records_at + key * size_of::<ColumnRecord>(), &column);
         }
         put_record(&mut out, 0, &record);
-        Ok(Region { bytes: out, distinct: finals.len() as u64, present: record.present.into() })
+        Region { bytes: out, distinct: finals.len() as u64, present: record.present.into() }
     }
 }
 
@@ -122,7 +142,8 @@ struct ByKey {
 }
 
 impl ByKey {
-    fn new(entries: &[[u32; 2]], values: &[u64], finals: &[u32]) -> Self {
+    fn new(entries: &Spool<[u32; 2]>, values: &Spool<u64>, finals: &[u32], order: Order<'_>) -> Self {
+        let entries = entries.as_slice();
         let mut starts = vec![0_u32; finals.len() + 1];
         for [_, code] in entries {
             starts[finals[*code as usize] as usize + 1] += 1;
@@ -132,11 +153,11 @@ impl ByKey {
         }
         let mut next = starts.clone();
         let (mut rows, mut sorted) = (vec![0; entries.len()], vec![0; entries.len()]);
-        for ([row, code], &value) in entries.iter().zip(values) {
-            let at = &mut next[finals[*code as usize] as usize];
-            (rows[*at as usize], sorted[*at as usize]) = (*row, value);
+        order.for_each_pair(entries, |row, index| {
+            let at = &mut next[finals[entries[index][1] as usize] as usize];
+            (rows[*at as usize], sorted[*at as usize]) = (row, values.as_slice()[index]);
             *at += 1;
-        }
+        });
         Self { starts, rows, values: sorted }
     }
 

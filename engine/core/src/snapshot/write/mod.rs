@@ -4,16 +4,21 @@
 //! encoded side by side and appended to `data.bin` as they are ready. Memory: the spools stay within half of
 //! [`WriteOptions::memory_bytes`]; encoding takes at most 40 bytes per value of the columns in work, and columns wait for each other
 //! so that these stay within the other half (one column is always let through). Text dictionaries are held in memory
-//! while batches arrive: the distinct bytes of each text column and 12 bytes per distinct value.
+//! while batches arrive: the distinct bytes of each text column and 12 bytes per distinct value. Another order of rows than the
+//! given one takes 16 bytes a row (24 if ids do not arrive ascending) while it is made, before columns are encoded, and 4 then.
 
 mod budget;
+mod choose;
 mod encode;
 mod file;
 mod ids;
 mod intern;
 mod list;
 mod map;
+mod reorder;
+mod row_order;
 mod scalar;
+mod sort_key;
 mod spool;
 mod steps;
 
@@ -31,13 +36,17 @@ use crate::format::{FORMAT, MANIFEST_FILE, ROWS_MAX};
 use crate::schema::{ColumnType, Schema};
 
 use budget::Budget;
+use choose::Sample;
 use encode::Region;
 use file::DataWriter;
 pub(super) use file::write_durably;
 use ids::IdsBuilder;
 use list::ListBuilder;
 use map::MapBuilder;
+use reorder::Order;
+pub use row_order::RowOrder;
 use scalar::ScalarBuilder;
+use sort_key::SortKey;
 
 /// What the writer is told besides the schema.
 #[derive(Debug, Clone)]
@@ -50,11 +59,19 @@ pub struct WriteOptions {
     pub source_watermark: Option<String>,
     /// Memory to stay within, in bytes; see the module's page for what that covers.
     pub memory_bytes: usize,
+    /// In which order rows are numbered.
+    pub row_order: RowOrder,
 }
 
 impl Default for WriteOptions {
     fn default() -> Self {
-        Self { generation: 1, as_of: 0, source_watermark: None, memory_bytes: 2 << 30 }
+        Self {
+            generation: 1,
+            as_of: 0,
+            source_watermark: None,
+            memory_bytes: 2 << 30,
+            row_order: RowOrder::Given,
+        }
     }
 }
 
@@ -65,6 +82,8 @@ pub struct Written {
     pub rows: u64,
     /// Size of the data file.
     pub bytes: u64,
+    /// The columns that rows are ordered by, the first one first; none if they are in the order they came in.
+    pub row_order: Vec<String>,
     /// By column, in the schema's order.
     pub columns: Vec<WrittenColumn>,
 }
@@ -160,11 +179,46 @@ impl Builder {
         }
     }
 
-    fn finish(self, rows: u32) -> Result<Region> {
+    /// The column as a key to sort rows by; `None` for texts of too many kinds. For sealed builders, as are the next two.
+    fn sort_key(&self) -> Option<SortKey<'_>> {
         match self {
-            Self::Scalar(builder) => builder.finish(rows),
-            Self::List(builder) => builder.finish(rows),
-            Self::Map(builder) => builder.finish(rows),
+            Self::Scalar(builder) => builder.sort_key(),
+            Self::List(builder) => Some(builder.sort_key()),
+            Self::Map(builder) => Some(builder.sort_key()),
+        }
+    }
+
+    /// Whether each value, or length, gets a bitmap.
+    fn has_leaves(&self) -> bool {
+        match self {
+            Self::Scalar(builder) => builder.has_leaves(),
+            Self::List(_) => true,
+            Self::Map(_) => false,
+        }
+    }
+
+    /// Which rows of a sample hold each list element or map key.
+    fn holders(&self, sample: &Sample) -> Vec<Vec<u32>> {
+        match self {
+            Self::Scalar(_) => Vec::new(),
+            Self::List(builder) => sample.holders(builder.elements()),
+            Self::Map(builder) => sample.holders(builder.entries()),
+        }
+    }
+
+    fn seal(&mut self) -> Result<()> {
+        match self {
+            Self::Scalar(builder) => builder.seal(),
+            Self::List(builder) => builder.seal(),
+            Self::Map(builder) => builder.seal(),
+        }
+    }
+
+    fn finish(self, order: Order<'_>) -> Region {
+        match self {
+            Self::Scalar(builder) => builder.finish(order),
+            Self::List(builder) => builder.finish(order),
+            Self::Map(builder) => builder.finish(order),
         }
     }
 }
@@ -219,19 +273,23 @@ impl SnapshotWriter {
     }
 
     /// Encodes all columns and completes the snapshot; everything is on disk when this returns.
-    pub fn finish(self, progress: &(dyn Fn(Progress<'_>) + Sync)) -> Result<Written> {
-        let rows = self.rows as u32;
+    pub fn finish(mut self, progress: &(dyn Fn(Progress<'_>) + Sync)) -> Result<Written> {
+        self.columns.par_iter_mut().try_for_each(Builder::seal)?;
+        let sorted = row_order::sorted(&self.options.row_order, &self.schema, &self.columns, self.ids.ids())?;
+        let (row_order, permutation) =
+            sorted.map_or((Vec::new(), None), |sorted| (sorted.by, Some(sorted.rows)));
+        let order = Order::new(permutation.as_deref());
         let file = Mutex::new(DataWriter::create(&self.dir, self.options.generation, self.rows)?);
         let append = |bytes: &[u8]| -> Result<RegionEntry> {
             file.lock().unwrap_or_else(PoisonError::into_inner).append(bytes)
         };
-        let ids = append(&self.ids.finish()?)?;
+        let ids = append(&self.ids.finish(order)?)?;
         let budget = Budget::new(self.options.memory_bytes / 2);
         let encode = |index: usize, builder: Builder| -> Result<(ColumnEntry, WrittenColumn)> {
             let name = self.schema.columns[index].name.clone();
             let _held = budget.take(builder.values().saturating_mul(40));
             let started = Instant::now();
-            let region = builder.finish(rows)?;
+            let region = builder.finish(order);
             let RegionEntry { at, bytes } = append(&region.bytes)?;
             let (distinct, present) = (region.distinct, region.present);
             let encode_ms = started.elapsed().as_millis() as u64;
@@ -246,7 +304,7 @@ impl SnapshotWriter {
         let (entries, columns) = written.into_iter().unzip();
         let bytes = data.bytes;
         write_manifest(&self.dir, self.schema, &self.options, self.rows, data, ids, entries)?;
-        Ok(Written { rows: self.rows, bytes, columns })
+        Ok(Written { rows: self.rows, bytes, row_order, columns })
     }
 }
 

@@ -6,9 +6,12 @@ use rayon::prelude::*;
 
 use super::encode::{Distinct, Present, Region, encode_bits, encode_values, put_record};
 use super::intern::Interner;
+use super::reorder::{Order, Wanted};
+use super::sort_key::{SortKey, levels_of};
 use super::spool::{RowBits, Spool};
 use crate::batch::{Keys, Values};
 use crate::error::Result;
+use crate::format::LEAF_VALUES_MAX;
 use crate::format::records::ColumnRecord;
 use crate::schema::ScalarType;
 
@@ -108,12 +111,13 @@ impl ScalarBuilder {
 
     /// Turns codes into keys; `keys[from..]` are still to come, the one at `from` was the last coded.
     fn widen(&mut self, keys: &[u64], present: Option<&[bool]>, from: usize) -> Result<(), String> {
-        let Kind::Few { interner, codes } = std::mem::replace(&mut self.kind, Kind::Many(Spool::default()))
+        let Kind::Few { interner, mut codes } =
+            std::mem::replace(&mut self.kind, Kind::Many(Spool::default()))
         else {
             return Ok(());
         };
         let Kind::Many(spool) = &mut self.kind else { return Ok(()) };
-        let codes = codes.finish().map_err(|error| error.to_string())?;
+        codes.seal().map_err(|error| error.to_string())?;
         let known = interner.keys8();
         let coded = codes.as_slice().split_last().map_or(&[][..], |(_, rest)| rest);
         spool.extend(coded.iter().map(|&code| known[code as usize]));
@@ -144,43 +148,94 @@ impl ScalarBuilder {
         self.present.ones()
     }
 
-    pub(super) fn finish(self, table_rows: u32) -> Result<Region> {
+    /// The column as a key to sort rows by; `None` for texts of too many kinds.
+    pub(super) fn sort_key(&self) -> Option<SortKey<'_>> {
+        let present = &self.present;
+        Some(match &self.kind {
+            Kind::Bool(truths) => SortKey::truths(present, truths),
+            Kind::Few { interner, codes } => {
+                let codes = codes.as_slice();
+                let mut finals = interner.finals();
+                if !self.has_leaves() {
+                    let mut counts = vec![0; finals.len()];
+                    for &code in codes {
+                        counts[finals[code as usize] as usize] += 1;
+                    }
+                    let levels = levels_of(&counts);
+                    for code in &mut finals {
+                        *code = levels[*code as usize];
+                    }
+                }
+                SortKey::codes16(present, codes, finals)
+            }
+            Kind::Many(keys) => SortKey::keys(present, keys.as_slice()),
+            Kind::Interned { interner, codes } if self.has_leaves() => {
+                SortKey::codes32(present, codes.as_slice(), interner.finals())
+            }
+            Kind::Interned { .. } => return None,
+        })
+    }
+
+    /// Whether each value gets a bitmap.
+    pub(super) fn has_leaves(&self) -> bool {
+        match &self.kind {
+            Kind::Bool(_) => true,
+            Kind::Few { interner, .. } | Kind::Interned { interner, .. } => interner.len() <= LEAF_VALUES_MAX,
+            Kind::Many(_) => false,
+        }
+    }
+
+    /// Nothing comes any more: what was spilled can be read.
+    pub(super) fn seal(&mut self) -> Result<()> {
+        match &mut self.kind {
+            Kind::Bool(_) => Ok(()),
+            Kind::Few { codes, .. } => codes.seal(),
+            Kind::Many(keys) => keys.seal(),
+            Kind::Interned { codes, .. } => codes.seal(),
+        }
+    }
+
+    /// Encodes the column of a sealed builder, its rows in the given order.
+    pub(super) fn finish(self, order: Order<'_>) -> Region {
+        let table_rows = self.present.len() as u32;
+        let presence = order.bits(&self.present);
         let mut rows = Vec::new();
-        let present = Present::new(&self.present, &mut rows);
+        let present = Present::new(&presence, &mut rows);
         let count = self.present.ones() as u64;
         let mut out = vec![0; size_of::<ColumnRecord>()];
         if let Kind::Bool(truths) = &self.kind {
-            let record = encode_bits(&mut out, table_rows, present, truths.iter());
+            let record = encode_bits(&mut out, table_rows, present, order.bits(truths).iter());
             put_record(&mut out, 0, &record);
             let trues = truths.ones() as u64;
             let distinct = u64::from(trues > 0) + u64::from(trues < count);
-            return Ok(Region { bytes: out, distinct, present: count });
+            return Region { bytes: out, distinct, present: count };
         }
-        let (distinct, codes) = self.kind.into_codes()?;
+        let (distinct, codes) = self.kind.into_codes(&order.values(&self.present));
         let dictionary = distinct.put(&mut out);
         drop(distinct);
         let record = encode_values(&mut out, table_rows, present, &codes, dictionary);
         put_record(&mut out, 0, &record);
-        Ok(Region { bytes: out, distinct: dictionary.count.into(), present: count })
+        Region { bytes: out, distinct: dictionary.count.into(), present: count }
     }
 }
 
 impl Kind {
-    /// The sorted dictionary, and the code of each value.
-    fn into_codes(self) -> Result<(Distinct, Vec<u32>)> {
+    /// The sorted dictionary, and the code of each value, in the order they are wanted in.
+    fn into_codes(self, wanted: &Wanted<'_>) -> (Distinct, Vec<u32>) {
         match self {
-            Self::Bool(_) => Ok((Distinct::None, Vec::new())),
+            Self::Bool(_) => (Distinct::None, Vec::new()),
             Self::Few { interner, codes } => {
                 let (distinct, finals) = interner.into_sorted();
-                let codes = codes.finish()?;
-                Ok((distinct, codes.as_slice().iter().map(|&code| finals[code as usize]).collect()))
+                (distinct, wanted.map(codes.as_slice(), |code| finals[code as usize]))
             }
             Self::Interned { interner, codes } => {
                 let (distinct, finals) = interner.into_sorted();
-                let codes = codes.finish()?;
-                Ok((distinct, codes.as_slice().iter().map(|&code| finals[code as usize]).collect()))
+                (distinct, wanted.map(codes.as_slice(), |code| finals[code as usize]))
             }
-            Self::Many(keys) => Ok(sort_keys(keys.finish()?.as_slice())),
+            Self::Many(keys) => match wanted {
+                Wanted::AsGiven => sort_keys(keys.as_slice()),
+                Wanted::At(_) => sort_keys(&wanted.map(keys.as_slice(), |key| key)),
+            },
         }
     }
 }

@@ -15,11 +15,12 @@ pub(super) struct Spool<T> {
     buffer: Vec<T>,
     spilled: Option<(PathBuf, File)>,
     spilled_len: usize,
+    sealed: Option<Bytes>,
 }
 
 impl<T> Default for Spool<T> {
     fn default() -> Self {
-        Self { buffer: Vec::new(), spilled: None, spilled_len: 0 }
+        Self { buffer: Vec::new(), spilled: None, spilled_len: 0, sealed: None }
     }
 }
 
@@ -33,7 +34,7 @@ impl<T: NoUninit + AnyBitPattern> Spool<T> {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.spilled_len + self.buffer.len()
+        self.sealed.as_ref().map_or(self.spilled_len + self.buffer.len(), |_| self.as_slice().len())
     }
 
     pub(super) fn buffered_bytes(&self) -> usize {
@@ -60,31 +61,20 @@ impl<T: NoUninit + AnyBitPattern> Spool<T> {
         Ok(())
     }
 
-    /// Ends the spool: all values as one slice. Its file is removed at once; the mapping keeps the bytes.
-    pub(super) fn finish(mut self) -> Result<Spooled<T>> {
-        let Some((path, file)) = self.spilled.take() else { return Ok(Spooled::Memory(self.buffer)) };
-        let mut file = file;
+    /// Ends the spool: nothing can be added any more, and all values are one slice. Its file is removed at once; the
+    /// mapping keeps the bytes.
+    pub(super) fn seal(&mut self) -> Result<()> {
+        let Some((path, mut file)) = self.spilled.take() else { return Ok(()) };
         file.write_all(bytemuck::cast_slice(&self.buffer)).map_err(Error::io("write", &path))?;
         drop(file);
-        let bytes = Bytes::map(&path)?;
-        std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
-        Ok(Spooled::File(bytes))
+        self.buffer = Vec::new();
+        self.sealed = Some(Bytes::map(&path)?);
+        std::fs::remove_file(&path).map_err(Error::io("remove", &path))
     }
-}
 
-/// All values of a spool.
-#[derive(Debug)]
-pub(super) enum Spooled<T> {
-    Memory(Vec<T>),
-    File(Bytes),
-}
-
-impl<T: AnyBitPattern> Spooled<T> {
+    /// All values of a spool that was sealed.
     pub(super) fn as_slice(&self) -> &[T] {
-        match self {
-            Self::Memory(values) => values,
-            Self::File(bytes) => bytemuck::cast_slice(bytes.as_slice()),
-        }
+        self.sealed.as_ref().map_or(&self.buffer[..], |bytes| bytemuck::cast_slice(bytes.as_slice()))
     }
 }
 
@@ -106,6 +96,32 @@ impl RowBits {
             self.ones += 1;
         }
         self.len += 1;
+    }
+
+    /// Whether a position is set.
+    pub(super) fn get(&self, at: u32) -> bool {
+        self.words.get(at as usize / 64).is_some_and(|word| word >> (at % 64) & 1 == 1)
+    }
+
+    /// The bitmap whose position `i` is this one's `order[i]`.
+    pub(super) fn reordered(&self, order: &[u32]) -> Self {
+        if self.all() || self.ones == 0 {
+            return self.clone();
+        }
+        let word = |rows: &[u32]| {
+            rows.iter().enumerate().fold(0, |word, (bit, &row)| word | u64::from(self.get(row)) << bit)
+        };
+        Self { words: order.chunks(64).map(word).collect(), len: self.len, ones: self.ones }
+    }
+
+    /// How many are set below each word's positions.
+    pub(super) fn ranks(&self) -> Ranks<'_> {
+        let below = self.words.iter().scan(0, |ones, word| {
+            let below = *ones;
+            *ones += word.count_ones();
+            Some(below)
+        });
+        Ranks { bits: self, below: below.collect() }
     }
 
     /// How many are set.
@@ -134,5 +150,21 @@ impl RowBits {
                 })
             })
         })
+    }
+}
+
+/// A bitmap that knows how many positions are set below each one.
+#[derive(Debug)]
+pub(super) struct Ranks<'a> {
+    bits: &'a RowBits,
+    below: Vec<u32>,
+}
+
+impl Ranks<'_> {
+    /// How many positions below this one are set, if it is set itself: where its value is among those of all rows that have one.
+    pub(super) fn rank(&self, at: u32) -> Option<u32> {
+        let (word, bit) = (at as usize / 64, at % 64);
+        let bits = *self.bits.words.get(word)?;
+        (bits >> bit & 1 == 1).then(|| self.below[word] + (bits & ((1 << bit) - 1)).count_ones())
     }
 }
