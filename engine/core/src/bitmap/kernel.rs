@@ -173,10 +173,27 @@ mod body {
             ([a, b, c], [d]) => total(|i| a[i] & b[i] & c[i] & !d[i]),
             ([a], [b, c]) => total(|i| a[i] & !b[i] & !c[i]),
             ([a, b], [c, d]) => total(|i| a[i] & b[i] & !c[i] & !d[i]),
-            _ => {
-                let mut all = [0; WORDS];
-                and_into(&mut all, keep, minus)
-            }
+            ([a, b, c, d, e], []) => total(|i| a[i] & b[i] & c[i] & d[i] & e[i]),
+            ([a, b, c, d, e, f], []) => total(|i| a[i] & b[i] & c[i] & d[i] & e[i] & f[i]),
+            _ => count_many(keep, minus),
+        }
+    }
+
+    /// Eight at first, the last ones while counting, and the others in between.
+    #[inline(always)]
+    fn count_many(keep: &[&Bits], minus: &[&Bits]) -> u32 {
+        let mut all = [0; WORDS];
+        let [a, b, c, d, e, f, g, h, keep @ ..] = keep else {
+            return and_into(&mut all, keep, minus);
+        };
+        store(&mut all, |i| a[i] & b[i] & c[i] & d[i] & e[i] & f[i] & g[i] & h[i]);
+        match (keep, minus) {
+            ([], [a]) => total(|i| all[i] & !a[i]),
+            ([], [a, b]) => total(|i| all[i] & !a[i] & !b[i]),
+            ([a], []) => total(|i| all[i] & a[i]),
+            ([a], [b]) => total(|i| all[i] & a[i] & !b[i]),
+            ([a, b], []) => total(|i| all[i] & a[i] & b[i]),
+            _ => and_assign(&mut all, keep, minus),
         }
     }
 

@@ -3,6 +3,7 @@
 //! Nothing here decodes a container to the heap: operands are borrowed, results live in reused [`Scratch`] buffers.
 
 mod build;
+mod common;
 pub mod kernel;
 mod leaf;
 mod set;
@@ -11,6 +12,7 @@ mod terms;
 mod tests;
 
 pub use build::{ContainerWriter, LeafBuilder, encode_leaf};
+pub use common::common;
 pub use leaf::{Container, Leaf, Run};
 pub(crate) use leaf::{container_at, container_fits};
 pub use set::{Part, Scratch, Set, and, count_and, toggle};

@@ -310,7 +310,7 @@ fn keep_common(small: &[u16], large: &[u16], out: &mut Vec<u16>, scratch: &mut S
 }
 
 /// How many rows two arrays have in common.
-fn count_common(a: &[u16], b: &[u16], scratch: &mut Scratch) -> u32 {
+pub(super) fn count_common(a: &[u16], b: &[u16], scratch: &mut Scratch) -> u32 {
     let (small, large) = if a.len() <= b.len() { (a, b) } else { (b, a) };
     if small.len() * SEARCH_RATIO < large.len() {
         return search(small, large, |_| {});

@@ -61,6 +61,7 @@ impl Batch {
         let counts = over_chunks(
             &self.plan,
             &self.snapshot,
+            None,
             nanos,
             |evaluator, chunk| {
                 evaluator.enter(chunk);

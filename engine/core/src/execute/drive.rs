@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::chunk::Evaluator;
+use crate::bitmap::Leaf;
 use crate::format::chunks_of;
 use crate::plan::Plan;
 use crate::snapshot::Snapshot;
@@ -15,21 +16,27 @@ const STRIDE: u32 = 4;
 /// A chunk that takes longer than this in nanoseconds is taken alone.
 const LONG_NANOS: f64 = 50_000.0;
 
-/// Does something with every chunk and joins the results, in any order. `nanos` is what it takes on one core, about.
+/// Does something with every chunk, or with those in which a bitmap has rows, and joins the results, in any order. `nanos` is
+/// what all chunks take on one core, about.
 pub(super) fn over_chunks<'p, T: Send>(
     plan: &'p Plan,
     snapshot: &'p Snapshot,
+    within: Option<&'p Leaf>,
     nanos: f64,
     work: impl Fn(&mut Evaluator<'p>, u32) -> T + Sync,
     join: impl Fn(T, T) -> T + Sync,
 ) -> Option<T> {
-    let chunks = chunks_of(snapshot.rows());
+    let all = chunks_of(snapshot.rows());
+    let entries = within.map(Leaf::entries).filter(|entries| entries.len() < all as usize);
+    let chunks = entries.map_or(all, |entries| entries.len() as u32);
+    let chunk_at = |at: u32| entries.map_or(at, |entries| entries[at as usize].chunk.into());
+    let nanos = nanos * f64::from(chunks) / f64::from(all.max(1));
     let evaluator = || Evaluator::new(plan, snapshot.ids(), snapshot.rows());
     let stride = if nanos / f64::from(chunks.max(1)) > LONG_NANOS { 1 } else { STRIDE };
     let threads = (rayon::current_num_threads() as u32).min(chunks.div_ceil(stride));
     if nanos < PARALLEL_NANOS_MIN || threads < 2 {
         let mut evaluator = evaluator();
-        return (0..chunks).map(|chunk| work(&mut evaluator, chunk)).reduce(join);
+        return (0..chunks).map(|at| work(&mut evaluator, chunk_at(at))).reduce(join);
     }
     let (next, total) = (AtomicU32::new(0), Mutex::new(None));
     let run = || {
@@ -40,8 +47,8 @@ pub(super) fn over_chunks<'p, T: Send>(
             if first >= chunks {
                 break;
             }
-            for chunk in first..chunks.min(first + stride) {
-                let result = work(&mut evaluator, chunk);
+            for at in first..chunks.min(first + stride) {
+                let result = work(&mut evaluator, chunk_at(at));
                 mine = Some(match mine {
                     Some(before) => join(before, result),
                     None => result,

@@ -153,21 +153,22 @@ impl Audience {
             (count, evaluator.take_touched())
         };
         let sum = |a: (u64, u64), b: (u64, u64)| (a.0 + b.0, a.1 + b.1);
-        self.fold_chunks(self.plan.nanos(id), count, sum).unwrap_or_default()
+        self.fold_chunks(id, self.plan.nanos(id), count, sum).unwrap_or_default()
     }
 
     fn evaluator(&self) -> Evaluator<'_> {
         Evaluator::new(&self.plan, self.snapshot.ids(), self.snapshot.rows())
     }
 
-    /// Does something with every chunk of a node's evaluation and joins the results, in any order.
+    /// Does something with every chunk in which a node can have rows, and joins the results, in any order.
     fn fold_chunks<'s, T: Send>(
         &'s self,
+        id: NodeId,
         nanos: f64,
         work: impl Fn(&mut Evaluator<'s>, u32) -> T + Sync,
         join: impl Fn(T, T) -> T + Sync,
     ) -> Option<T> {
-        over_chunks(&self.plan, &self.snapshot, nanos, work, join)
+        over_chunks(&self.plan, &self.snapshot, self.plan.narrowest(id), nanos, work, join)
     }
 
     /// Calls `f` with each row of the audience, on all cores, in no order.
@@ -175,6 +176,7 @@ impl Audience {
         self.check_bytes()?;
         let root = self.plan.root();
         self.fold_chunks(
+            root,
             f64::INFINITY,
             |evaluator, chunk| {
                 evaluator.enter(chunk);

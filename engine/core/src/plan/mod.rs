@@ -192,6 +192,17 @@ impl Plan {
         node.op.terms().iter().fold(node.nanos, |sum, &term| sum + self.nanos(term))
     }
 
+    /// A stored bitmap without whose rows a node has none, the one in the fewest chunks.
+    pub fn narrowest(&self, id: NodeId) -> Option<&Bitmap> {
+        match &self.nodes[id].op {
+            Op::Bitmap(leaf) => Some(leaf),
+            Op::And(of) => {
+                of.iter().filter_map(|&term| self.narrowest(term)).min_by_key(|leaf| leaf.entries().len())
+            }
+            _ => None,
+        }
+    }
+
     /// How many results are kept for reuse within a chunk.
     pub fn memo_slots(&self) -> usize {
         self.memo_slots

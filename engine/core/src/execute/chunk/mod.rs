@@ -7,7 +7,9 @@ mod row;
 
 use std::cell::RefCell;
 
-use crate::bitmap::{Bits, Leaf as Bitmap, Part, Scratch, Set, Terms, and, count_and, kernel};
+use crate::bitmap::{
+    Bits, Container, Leaf as Bitmap, Part, Scratch, Set, Terms, and, common, count_and, kernel,
+};
 use crate::column::Ids;
 use crate::format::rows_in_chunk;
 use crate::plan::{NodeId, Op, Plan};
@@ -33,7 +35,9 @@ pub(super) struct Evaluator<'p> {
     chunk_rows: u32,
     scratch: Scratch,
     /// Lists of terms that are not in use.
-    spare: Vec<Terms<'p>>,
+    // Boxed because they are large and taken for every AND of every chunk.
+    #[allow(clippy::vec_box)]
+    spare: Vec<Box<Terms<'p>>>,
     /// Results that are used more than once; all are borrowed or shared.
     memo: Vec<Option<Part<'p>>>,
     /// Ids of the rows that are looked at one by one.
@@ -205,15 +209,54 @@ impl<'p> Evaluator<'p> {
     }
 
     fn count_all(&mut self, of: &[NodeId], inverted: bool) -> u32 {
+        if let [a, b] = of
+            && let (Some(a), Some(b)) = (self.stored(*a, inverted), self.stored(*b, inverted))
+        {
+            return self.count_two(a, b);
+        }
         let mut terms = self.gather(of, inverted);
         let count = count_and(&mut terms, self.chunk_rows, &mut self.scratch);
         self.spare.push(terms);
         count
     }
 
+    /// A node that is a stored bitmap: its container here, its rows, and whether its complement is meant.
+    fn stored(&self, id: NodeId, inverted: bool) -> Option<(Container<'p>, u32, bool)> {
+        let (leaf, not) = match &self.plan.node(id).op {
+            Op::Bitmap(leaf) => (leaf, inverted),
+            Op::NotBitmap(leaf) => (leaf, !inverted),
+            _ => return None,
+        };
+        Some(match leaf.entry(self.chunk) {
+            Some(entry) => (leaf.container_of(entry), entry.rows, not),
+            None => (Container::Empty, 0, not),
+        })
+    }
+
+    /// How many rows two stored bitmaps yield: their sizes are known, only what they have in common is to be found.
+    fn count_two(&mut self, a: (Container<'p>, u32, bool), b: (Container<'p>, u32, bool)) -> u32 {
+        let ((a, a_rows, a_not), (b, b_rows, b_not)) = (a, b);
+        let all = self.chunk_rows;
+        let common = match (a_rows, b_rows) {
+            (0, _) | (_, 0) => 0,
+            (rows, other) | (other, rows) if rows == all => other,
+            _ => {
+                self.touched += (a.bytes() + b.bytes()) as u64;
+                common(a, b, all, &mut self.scratch)
+            }
+        };
+        // Damaged bytes may have more in common than they have rows.
+        match (a_not, b_not) {
+            (false, false) => common,
+            (false, true) => a_rows.saturating_sub(common),
+            (true, false) => b_rows.saturating_sub(common),
+            (true, true) => (all + common).saturating_sub(a_rows + b_rows),
+        }
+    }
+
     /// What the nodes yield here: stored bitmaps first, because an empty one ends it, then what has to be computed. With few
     /// rows left, a computed term is asked about these rows only.
-    fn gather(&mut self, of: &[NodeId], inverted: bool) -> Terms<'p> {
+    fn gather(&mut self, of: &[NodeId], inverted: bool) -> Box<Terms<'p>> {
         let mut terms = self.spare.pop().unwrap_or_default();
         let plan = self.plan;
         for &id in of {
