@@ -27,7 +27,7 @@ pub const POSTING_ROWS_MAX: usize = 32;
 /// Positions of a column's order between two fences.
 pub const FENCE_STRIDE: usize = 64;
 /// Rows of a chunk between two steps, unless they have one value.
-pub const STEP_ROWS: usize = 1 << 12;
+pub const STEP_ROWS: usize = 1 << 11;
 /// Rows one snapshot can hold.
 pub const ROWS_MAX: u64 = (1 << 32) - CHUNK_ROWS as u64;
 

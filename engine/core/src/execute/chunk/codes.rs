@@ -12,7 +12,7 @@ use crate::plan::Codes;
 use crate::rule::bind::ranges::Range;
 
 /// Up to so many rows are laid out one by one; more are the difference of two prefixes.
-const SLICE_ROWS_MAX: usize = 3072;
+const SLICE_ROWS_MAX: usize = 1536;
 /// Up to so many rows are kept as an array.
 const SORTED_ROWS_MAX: usize = 32;
 /// With more ranges than this, every code of the chunk is looked at.
