@@ -77,7 +77,23 @@ pub(crate) fn membership(
             inside.map(|_| nanos)
         })
     })?;
+    let together = || audience.contains_many(&users);
+    let in_batches = pools.one().install(|| {
+        repeat(pools.repeats(CHECK), || {
+            let (nanos, answers) = timed(together);
+            answers.map(|_| nanos).map_err(Into::into)
+        })
+    })?;
+    let found = together()?.iter().filter(|answer| **answer == Some(true)).count() as u64;
+    ensure!(found == check()?, "one by one and together, users are in another audience");
     let at = ("membership", muster.users());
+    results.add(
+        at,
+        "five leaves, many users a call",
+        (muster::NAME, 1),
+        "checks_per_second",
+        CHECKED as f64 / in_batches.median() * 1e9,
+    );
     results.know("rule/membership/five leaves", FIVE_LEAVES);
     results.add(
         at,

@@ -313,6 +313,8 @@ fn rest(results: &Results) -> String {
         );
         let checks = ours("membership", "five leaves", "checks_per_second");
         row("checks of one user a second, five leaves", checks.map(grouped));
+        let checks = ours("membership", "five leaves, many users a call", "checks_per_second");
+        row("the same, many users a call", checks.map(grouped));
         for (who, called) in [
             (muster::NAME, "Muster"),
             ("clickhouse", "ClickHouse"),

@@ -284,6 +284,15 @@ impl ValueColumn {
         }
     }
 
+    /// The code of a row; `None` if it has no value. [`ValueColumn::check`] must have succeeded.
+    pub fn checked_code(&self, row: u32) -> Option<u32> {
+        match (&self.presence, self.layout) {
+            // There the rank tells both whether and where.
+            (Some(presence), Layout::Dense | Layout::Bits) if !presence.contains(row) => None,
+            _ => self.code_of_present(row),
+        }
+    }
+
     /// The code of a row that has a value. [`ValueColumn::check`] must have succeeded.
     pub fn code_of_present(&self, row: u32) -> Option<u32> {
         let at = match (&self.presence, self.layout) {

@@ -22,7 +22,7 @@ pub(in crate::execute) fn holds(plan: &Plan, ids: &Ids, id: NodeId, row: u32) ->
         Op::NotBitmap(leaf) => !set(leaf),
         Op::Rows(rows) => rows.binary_search(&row).is_ok(),
         Op::NotRows(rows) => rows.binary_search(&row).is_err(),
-        Op::Codes(codes) => codes.column.code(row).ok().flatten().is_some_and(|code| codes.contains(code)),
+        Op::Codes(codes) => codes.column.checked_code(row).is_some_and(|code| codes.contains(code)),
         Op::UserIds(ranges) => any_id(&|id| in_ranges(ranges, id)),
         Op::Bucket { seed, low, high, inside } => {
             any_id(&|id| (*low..*high).contains(&bucket_of(*seed, id)) == *inside)
