@@ -262,6 +262,10 @@ pub fn count_and(parts: &mut Terms<'_>, chunk_rows: u32, scratch: &mut Scratch) 
         parts.give_all(scratch);
         return 0;
     }
+    if let Some(count) = parts.sole_count(chunk_rows) {
+        parts.give_all(scratch);
+        return count;
+    }
     if parts.only_complements() {
         let of = parts.take_complements();
         return chunk_rows - count_union(of, parts, chunk_rows, scratch);

@@ -13,6 +13,8 @@ pub struct Terms<'a> {
     none: bool,
     keep: Sorted<'a>,
     minus: Sorted<'a>,
+    /// Rows of all sets added so far, if that is known and there is just one.
+    sole_rows: Option<u32>,
     spare: Vec<Set<'a>>,
 }
 
@@ -35,8 +37,32 @@ impl<'a> Sorted<'a> {
 }
 
 impl<'a> Terms<'a> {
+    /// Adds a stored term, whose directory knows how many rows it has.
+    pub fn push_stored(&mut self, part: Part<'a>, rows: u32, scratch: &mut Scratch) {
+        let before = self.sets();
+        self.push(part, scratch);
+        if before == 0 && self.sets() == 1 {
+            self.sole_rows = Some(rows);
+        }
+    }
+
+    /// How many sets there are.
+    fn sets(&self) -> usize {
+        let of = |side: &Sorted<'_>| side.arrays.len() + side.bits.len() + side.runs.len();
+        of(&self.keep) + of(&self.minus)
+    }
+
+    /// How many rows are in all terms, if there is but one and a directory tells.
+    pub(super) fn sole_count(&self, chunk_rows: u32) -> Option<u32> {
+        let rows = self.sole_rows.filter(|_| self.sets() == 1)?;
+        Some(if self.only_complements() { chunk_rows.saturating_sub(rows) } else { rows })
+    }
+
     /// Adds a term.
     pub fn push(&mut self, part: Part<'a>, scratch: &mut Scratch) {
+        if self.sets() == 0 {
+            self.sole_rows = None;
+        }
         if part.is_none() {
             self.none = true;
         }
@@ -66,6 +92,7 @@ impl<'a> Terms<'a> {
 
     /// Takes all sets whose rows are left out.
     pub(super) fn take_complements(&mut self) -> Vec<Set<'a>> {
+        self.sole_rows = None;
         let mut all = std::mem::take(&mut self.spare);
         self.minus.lists().into_iter().for_each(|list| all.append(list));
         all
@@ -79,7 +106,7 @@ impl<'a> Terms<'a> {
 
     /// Gives all buffers back and starts anew.
     pub fn give_all(&mut self, scratch: &mut Scratch) {
-        self.none = false;
+        (self.none, self.sole_rows) = (false, None);
         for list in self.keep.lists().into_iter().chain(self.minus.lists()) {
             list.drain(..).for_each(|set| scratch.give(set));
         }

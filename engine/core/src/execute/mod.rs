@@ -56,13 +56,13 @@ mod stats;
 use std::sync::{Arc, OnceLock};
 
 use crate::error::Result;
-use crate::plan::{NodeId, Plan};
+use crate::plan::{NodeId, Op, Plan};
 use crate::rule::ast::Rule;
 use crate::rule::bind::condition::Condition;
 use crate::rule::bind::{Binder, QueryError, Scope, expanded};
 use crate::snapshot::Snapshot;
 
-use chunk::{Evaluator, holds};
+use chunk::{Evaluator, counted, holds};
 use drive::over_chunks;
 
 pub use batch::Batch;
@@ -147,6 +147,9 @@ impl Audience {
 
     /// How many rows a node of the plan yields, evaluated, and how many stored bytes that used.
     fn count_node(&self, id: NodeId) -> (u64, u64) {
+        if let Some(count) = self.count_two(id) {
+            return count;
+        }
         let count = |evaluator: &mut Evaluator<'_>, chunk| {
             evaluator.enter(chunk);
             let count = u64::from(evaluator.count(id));
@@ -154,6 +157,33 @@ impl Audience {
         };
         let sum = |a: (u64, u64), b: (u64, u64)| (a.0 + b.0, a.1 + b.1);
         self.fold_chunks(id, self.plan.nanos(id), count, sum).unwrap_or_default()
+    }
+
+    /// The same where a node joins two stored bitmaps: their sizes are known, and only chunks where both have rows matter.
+    fn count_two(&self, id: NodeId) -> Option<(u64, u64)> {
+        let (of, inverted) = match &self.plan.node(id).op {
+            Op::And(of) => (of, false),
+            Op::Or(of) => (of, true),
+            _ => return None,
+        };
+        let [a, b] = of[..] else { return None };
+        let ((a, a_not), (b, b_not)) = (self.plan.stored(a)?, self.plan.stored(b)?);
+        let narrower = if a.entries().len() <= b.entries().len() { a } else { b };
+        let (common, touched) = over_chunks(
+            &self.plan,
+            &self.snapshot,
+            Some(narrower),
+            self.plan.nanos(id),
+            |evaluator, chunk| {
+                evaluator.enter(chunk);
+                (u64::from(evaluator.common(a, b)), evaluator.take_touched())
+            },
+            |a, b| (a.0 + b.0, a.1 + b.1),
+        )
+        .unwrap_or_default();
+        let all = self.snapshot.rows();
+        let count: u64 = counted((a.rows(), a_not != inverted), (b.rows(), b_not != inverted), common, all);
+        Some((if inverted { u64::from(all) - count } else { count }, touched))
     }
 
     fn evaluator(&self) -> Evaluator<'_> {

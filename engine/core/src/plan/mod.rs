@@ -192,6 +192,15 @@ impl Plan {
         node.op.terms().iter().fold(node.nanos, |sum, &term| sum + self.nanos(term))
     }
 
+    /// The bitmap of a node that is one, and whether its complement is meant.
+    pub fn stored(&self, id: NodeId) -> Option<(&Bitmap, bool)> {
+        match &self.nodes[id].op {
+            Op::Bitmap(leaf) => Some((leaf, false)),
+            Op::NotBitmap(leaf) => Some((leaf, true)),
+            _ => None,
+        }
+    }
+
     /// A stored bitmap without whose rows a node has none, the one in the fewest chunks.
     pub fn narrowest(&self, id: NodeId) -> Option<&Bitmap> {
         match &self.nodes[id].op {

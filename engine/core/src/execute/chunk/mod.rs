@@ -210,9 +210,11 @@ impl<'p> Evaluator<'p> {
 
     fn count_all(&mut self, of: &[NodeId], inverted: bool) -> u32 {
         if let [a, b] = of
-            && let (Some(a), Some(b)) = (self.stored(*a, inverted), self.stored(*b, inverted))
+            && let (Some((a, a_not)), Some((b, b_not))) = (self.plan.stored(*a), self.plan.stored(*b))
         {
-            return self.count_two(a, b);
+            let common = self.common(a, b);
+            let (a, b) = (rows_of(a, self.chunk), rows_of(b, self.chunk));
+            return counted((a, a_not != inverted), (b, b_not != inverted), common.into(), self.chunk_rows);
         }
         let mut terms = self.gather(of, inverted);
         let count = count_and(&mut terms, self.chunk_rows, &mut self.scratch);
@@ -233,25 +235,18 @@ impl<'p> Evaluator<'p> {
         })
     }
 
-    /// How many rows two stored bitmaps yield: their sizes are known, only what they have in common is to be found.
-    fn count_two(&mut self, a: (Container<'p>, u32, bool), b: (Container<'p>, u32, bool)) -> u32 {
-        let ((a, a_rows, a_not), (b, b_rows, b_not)) = (a, b);
-        let all = self.chunk_rows;
-        let common = match (a_rows, b_rows) {
-            (0, _) | (_, 0) => 0,
-            (rows, other) | (other, rows) if rows == all => other,
-            _ => {
-                self.touched += (a.bytes() + b.bytes()) as u64;
-                common(a, b, all, &mut self.scratch)
-            }
-        };
-        // Damaged bytes may have more in common than they have rows.
-        match (a_not, b_not) {
-            (false, false) => common,
-            (false, true) => a_rows.saturating_sub(common),
-            (true, false) => b_rows.saturating_sub(common),
-            (true, true) => (all + common).saturating_sub(a_rows + b_rows),
+    /// How many rows of this chunk two stored bitmaps have in common.
+    pub(super) fn common(&mut self, a: &'p Bitmap, b: &'p Bitmap) -> u32 {
+        let (Some(a_entry), Some(b_entry)) = (a.entry(self.chunk), b.entry(self.chunk)) else { return 0 };
+        if a_entry.rows == self.chunk_rows {
+            return b_entry.rows;
         }
+        if b_entry.rows == self.chunk_rows {
+            return a_entry.rows;
+        }
+        let (a, b) = (a.container_of(a_entry), b.container_of(b_entry));
+        self.touched += (a.bytes() + b.bytes()) as u64;
+        common(a, b, self.chunk_rows, &mut self.scratch)
     }
 
     /// What the nodes yield here: stored bitmaps first, because an empty one ends it, then what has to be computed. With few
@@ -260,12 +255,9 @@ impl<'p> Evaluator<'p> {
         let mut terms = self.spare.pop().unwrap_or_default();
         let plan = self.plan;
         for &id in of {
-            let part = match &plan.node(id).op {
-                Op::Bitmap(leaf) => Part::is(self.container(leaf)),
-                Op::NotBitmap(leaf) => Part::is_not(self.container(leaf)),
-                _ => continue,
-            };
-            terms.push(Part { set: part.set, not: part.not != inverted }, &mut self.scratch);
+            let Some((container, rows, not)) = self.stored(id, inverted) else { continue };
+            self.touched += container.bytes() as u64;
+            terms.push_stored(Part { set: container.into(), not }, rows, &mut self.scratch);
             if terms.is_none() {
                 return terms;
             }
@@ -345,6 +337,24 @@ impl<'p> Evaluator<'p> {
         }
         Set::OwnArray(kept)
     }
+}
+
+/// How many of `all` rows are in both sets, or in their complements where that is meant: from their sizes and what they have in
+/// common. Damaged bytes may have more in common than they have rows.
+pub(super) fn counted<N: Into<u64>, R: TryFrom<u64> + Default>(
+    a: (N, bool),
+    b: (N, bool),
+    common: u64,
+    all: N,
+) -> R {
+    let ((a, a_not), (b, b_not), all) = ((a.0.into(), a.1), (b.0.into(), b.1), all.into());
+    let count = match (a_not, b_not) {
+        (false, false) => common,
+        (false, true) => a.saturating_sub(common),
+        (true, false) => b.saturating_sub(common),
+        (true, true) => (all + common).saturating_sub(a + b),
+    };
+    R::try_from(count).unwrap_or_default()
 }
 
 fn rows_of(leaf: &Bitmap, chunk: u32) -> u32 {
