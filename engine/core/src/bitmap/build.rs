@@ -118,7 +118,7 @@ impl ContainerWriter {
 /// against an eighth of a microsecond.
 const DENSE_ROWS_MIN: usize = 1024;
 /// Runs must be so many times smaller than a bitset to be worth their slower loops.
-const RUNS_GAIN_MIN: usize = 4;
+const RUNS_GAIN_MIN: usize = 16;
 
 /// The container for so many rows in so many runs.
 fn kind_of(rows: usize, runs: usize, chunk_rows: u32) -> u8 {

@@ -1,5 +1,7 @@
 //! A leaf: one stored bitmap, opened by reading its directory and used in place.
 
+use std::sync::Arc;
+
 use bytemuck::{Pod, Zeroable};
 
 use super::{Bits, WORDS};
@@ -10,11 +12,16 @@ use crate::format::records::{
 };
 use crate::format::{chunks_of, rows_in_chunk};
 
+/// A bitmap in fewer than one chunk of so many is searched for a chunk, rather than a table made for it.
+const SPARSE_CHUNKS: usize = 64;
+
 /// A stored bitmap. Its directory was validated, so any chunk's container can be taken without failing.
 #[derive(Debug, Clone)]
 pub struct Leaf {
     section: Section,
     entries: Values<ChunkEntry>,
+    /// For each chunk, one more than the place of its entry, or 0; `None` if entries are where their chunks' numbers say.
+    places: Option<Arc<[u16]>>,
     /// How many entries.
     stored_chunks: u32,
     rows: u32,
@@ -51,9 +58,26 @@ impl Leaf {
         let header: LeafHeader = region.record(at)?;
         let section = region.range(at, header.bytes)?;
         let entries = section.values::<ChunkEntry>(size_of::<LeafHeader>() as u64, header.chunks.into())?;
-        let leaf = Self { section, entries, stored_chunks: header.chunks, rows: header.rows };
+        let mut leaf =
+            Self { section, entries, places: None, stored_chunks: header.chunks, rows: header.rows };
         leaf.check_directory(table_rows)?;
+        leaf.places = leaf.places(table_rows);
         Ok(leaf)
+    }
+
+    /// Where entries are, if not where their chunks' numbers say.
+    fn places(&self, table_rows: u32) -> Option<Arc<[u16]>> {
+        let (entries, chunks) = (self.entries(), chunks_of(table_rows) as usize);
+        if entries.len() == chunks || entries.len() * SPARSE_CHUNKS < chunks {
+            return None;
+        }
+        let mut places = vec![0; chunks];
+        for (place, entry) in (1..).zip(entries) {
+            if let Some(slot) = places.get_mut(entry.chunk as usize) {
+                *slot = place;
+            }
+        }
+        Some(places.into())
     }
 
     fn check_directory(&self, table_rows: u32) -> Result<()> {
@@ -106,6 +130,10 @@ impl Leaf {
             && u32::from(entry.chunk) == chunk
         {
             return Some(entry);
+        }
+        if let Some(places) = &self.places {
+            let place = *places.get(chunk as usize)?;
+            return entries.get(usize::from(place).checked_sub(1)?);
         }
         let at = entries.binary_search_by_key(&chunk, |entry| entry.chunk.into()).ok()?;
         entries.get(at)
