@@ -25,6 +25,8 @@ pub struct Pair {
     class: Class,
     /// Keys of both sides order as their values do, so they are compared as they are.
     same_keys: bool,
+    /// See [`Pair::orders`].
+    orders: u8,
     /// Right codes' places among the left ones, where both columns have a code a row.
     places: Option<Arc<[u32]>>,
     clock: Clock,
@@ -55,7 +57,11 @@ impl Pair {
         let class = Class::of(&left.ty);
         let same_keys = same_key_space(&left.ty, &right.ty);
         let places = if same_keys { places(snapshot, &left, &right)? } else { None };
-        Ok(Self { left, right, op, truth, class, same_keys, places, clock: binder.clock().clone() })
+        let orders = [Ordering::Less, Ordering::Equal, Ordering::Greater]
+            .map(|order| u8::from(holds(op, Some(order)) == truth) << Self::bit(order))
+            .iter()
+            .sum();
+        Ok(Self { left, right, op, truth, class, same_keys, orders, places, clock: binder.clock().clone() })
     }
 
     /// Checks all bytes that matching can read.
@@ -94,11 +100,11 @@ impl Pair {
 
     /// Which orders of left and right are in the set: bit 0 less, bit 1 equal, bit 2 greater.
     pub fn orders(&self) -> u8 {
-        [Ordering::Less, Ordering::Equal, Ordering::Greater]
-            .into_iter()
-            .enumerate()
-            .map(|(bit, order)| u8::from(holds(self.op, Some(order)) == self.truth) << bit)
-            .sum()
+        self.orders
+    }
+
+    fn bit(order: Ordering) -> u8 {
+        1_u8.wrapping_add_signed(order as i8)
     }
 
     /// Whether a row is in the set: both have a value and the comparison is as wanted.
@@ -108,6 +114,13 @@ impl Pair {
 
     /// The same for a row where both sides have a value.
     pub fn matches_present(&self, row: u32) -> bool {
+        if let Some((left, right, places)) = self.aligned() {
+            let (left, right) = (left.code_of_present(row), right.code_of_present(row));
+            let place = right.and_then(|code| places.get(code as usize));
+            return left.zip(place).is_some_and(|(code, place)| {
+                self.orders >> Self::bit(code.wrapping_mul(2).wrapping_add(1).cmp(place)) & 1 == 1
+            });
+        }
         // All bytes were checked before, so an error here means a damaged code: no value, no match.
         let order = match self.class {
             _ if self.same_keys => self.both(row, Side::key8).map(|(a, b)| self.order_of_keys(a, b)),
