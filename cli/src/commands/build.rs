@@ -47,6 +47,9 @@ pub(crate) struct Build {
     json: bool,
 }
 
+/// Columns of the row order that are named to people; a report has all.
+const ORDER_SHOWN: usize = 4;
+
 const EXAMPLES: &str = "\
 Examples:
   muster build --store store --source 'parquet:features/*.parquet'
@@ -101,7 +104,9 @@ pub(crate) fn print(report: &BuildReport) -> Result<(), Failure> {
         writeln!(out, "{dropped} rows left out: newer rows of the same users were there")?;
     }
     if !report.row_order.is_empty() {
-        writeln!(out, "rows are ordered by {}", report.row_order.join(", "))?;
+        let (first, others) = report.row_order.split_at(report.row_order.len().min(ORDER_SHOWN));
+        let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+        writeln!(out, "rows are ordered by {}{more}", first.join(", "))?;
     }
     for column in &report.columns {
         let Some(found) = &column.json else { continue };
