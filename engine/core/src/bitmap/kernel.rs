@@ -139,7 +139,7 @@ kernels! {
 
 /// The loops.
 mod body {
-    use super::{Bits, WORDS, pack};
+    use super::{Bits, WORDS, set_where};
     use crate::key::bucket_of;
 
     // All loops over words are written as one expression per word over operands of a known number: that is what compilers turn
@@ -459,19 +459,7 @@ mod body {
     pub(super) fn in_bucket(bits: &mut Bits, ids: &[u64], seed: u64, span: (u32, u32), inside: bool) {
         let (low, width) = (span.0, span.1.saturating_sub(span.0));
         let holds = |id: u64| (bucket_of(seed, id).wrapping_sub(low) < width) == inside;
-        let (groups, rest) = ids.as_chunks::<64>();
-        let mut hits = [0_u8; 64];
-        for (word, group) in bits.iter_mut().zip(groups) {
-            for (hit, &id) in hits.iter_mut().zip(group) {
-                *hit = holds(id).into();
-            }
-            *word = pack(&hits);
-        }
-        if let Some(word) = bits.get_mut(groups.len()) {
-            for (bit, &id) in rest.iter().enumerate() {
-                *word |= u64::from(holds(id)) << bit;
-            }
-        }
+        set_where(bits, ids, holds);
     }
 }
 
@@ -483,4 +471,41 @@ pub fn pack(hits: &[u8; 64]) -> u64 {
         // The factor moves bit 0 of byte i to bit 56 + i, and nothing else reaches the top byte.
         word << 8 | u64::from_le_bytes(*group).wrapping_mul(0x0102_0408_1020_4080) >> 56
     })
+}
+
+/// Sets bit `i` where the test holds for value `i`. The tests of 64 values are independent bytes first, so that the compiler
+/// can do many at once, and then one word.
+#[inline(always)]
+pub fn set_where<T: Copy>(bits: &mut Bits, values: &[T], holds: impl Fn(T) -> bool) {
+    let (groups, rest) = values.as_chunks::<64>();
+    let mut hits = [0_u8; 64];
+    for (word, group) in bits.iter_mut().zip(groups) {
+        for (hit, &value) in hits.iter_mut().zip(group) {
+            *hit = holds(value).into();
+        }
+        *word = pack(&hits);
+    }
+    if let Some(word) = bits.get_mut(groups.len()) {
+        for (bit, &value) in rest.iter().enumerate() {
+            *word |= u64::from(holds(value)) << bit;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_are_set_where_the_test_holds() {
+        for len in [0_u32, 1, 63, 64, 65, 1000, 65_536] {
+            let values: Vec<u32> = (0..len).map(|i| i.wrapping_mul(0x9e37_79b9) >> 16).collect();
+            let mut bits: Bits = [0; 1024];
+            set_where(&mut bits, &values, |value| value % 3 == 1);
+            for (i, value) in values.iter().enumerate() {
+                assert_eq!(bits[i / 64] >> (i % 64) & 1 == 1, value % 3 == 1, "{i} of {len}");
+            }
+            assert_eq!(count(&bits) as usize, values.iter().filter(|v| **v % 3 == 1).count());
+        }
+    }
 }

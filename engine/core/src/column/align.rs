@@ -14,7 +14,7 @@ use crate::error::Result;
 /// Where the left and the right dictionary are in the file.
 type Place = (usize, usize);
 
-/// Alignments that were asked for, at most [`KEPT_MAX`] of them: computing one takes longer than using it.
+/// Alignments that were asked for, a limited number of them: computing one takes longer than using it.
 #[derive(Debug, Default)]
 pub struct Alignments {
     known: Mutex<HashMap<Place, Arc<[u32]>>>,

@@ -326,44 +326,8 @@ fn fill<T: Copy + Into<u32>>(bits: &mut Bits, stored: Option<&[T]>, codes: &Code
     let stored = stored.unwrap_or_default();
     if let [(from, to)] = codes.ranges[..] {
         let span = to - from;
-        set_where(bits, stored, |code| code.into().wrapping_sub(from) < span);
+        kernel::set_where(bits, stored, |code| code.into().wrapping_sub(from) < span);
     } else {
-        set_where(bits, stored, |code| codes.contains(code.into()));
-    }
-}
-
-/// Sets bit `i` where the test holds for value `i`. The tests of 64 values are independent bytes first, so that the compiler
-/// can do many at once, and then one word.
-pub(super) fn set_where<T: Copy>(bits: &mut Bits, values: &[T], holds: impl Fn(T) -> bool) {
-    let (groups, rest) = values.as_chunks::<64>();
-    let mut hits = [0_u8; 64];
-    for (word, group) in bits.iter_mut().zip(groups) {
-        for (hit, &value) in hits.iter_mut().zip(group) {
-            *hit = holds(value).into();
-        }
-        *word = kernel::pack(&hits);
-    }
-    if let Some(word) = bits.get_mut(groups.len()) {
-        for (bit, &value) in rest.iter().enumerate() {
-            *word |= u64::from(holds(value)) << bit;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bits_are_set_where_the_test_holds() {
-        for len in [0_u32, 1, 63, 64, 65, 1000, 65_536] {
-            let values: Vec<u32> = (0..len).map(|i| i.wrapping_mul(0x9e37_79b9) >> 16).collect();
-            let mut bits: Bits = [0; 1024];
-            set_where(&mut bits, &values, |value| value % 3 == 1);
-            for (i, value) in values.iter().enumerate() {
-                assert_eq!(bits[i / 64] >> (i % 64) & 1 == 1, value % 3 == 1, "{i} of {len}");
-            }
-            assert_eq!(kernel::count(&bits) as usize, values.iter().filter(|v| **v % 3 == 1).count());
-        }
+        kernel::set_where(bits, stored, |code| codes.contains(code.into()));
     }
 }

@@ -196,7 +196,7 @@ impl<'p> Evaluator<'p> {
         let ids = self.ids.ids(base, base + self.chunk_rows).unwrap_or_default();
         self.touched += size_of_val(ids) as u64;
         let mut bits = self.scratch.zeroed();
-        codes::set_where(&mut bits, ids, |id| in_ranges(ranges, id));
+        kernel::set_where(&mut bits, ids, |id| in_ranges(ranges, id));
         Set::OwnBits(bits)
     }
 
