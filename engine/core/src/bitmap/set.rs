@@ -221,7 +221,8 @@ impl<'a> Part<'a> {
     /// Rows it stands for.
     pub fn count(&self, chunk_rows: u32) -> u32 {
         let count = self.set.count(chunk_rows);
-        if self.not { chunk_rows - count } else { count }
+        // Damaged bits may be set behind the chunk's end.
+        if self.not { chunk_rows.saturating_sub(count) } else { count }
     }
 
     /// The rows it stands for as a set.
@@ -268,7 +269,7 @@ pub fn count_and(parts: &mut Terms<'_>, chunk_rows: u32, scratch: &mut Scratch) 
     }
     if parts.only_complements() {
         let of = parts.take_complements();
-        return chunk_rows - count_union(of, parts, chunk_rows, scratch);
+        return chunk_rows.saturating_sub(count_union(of, parts, chunk_rows, scratch));
     }
     parts.count(chunk_rows, scratch)
 }

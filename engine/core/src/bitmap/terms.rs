@@ -166,7 +166,7 @@ impl<'a> Terms<'a> {
                 Some(rows) => kernel::count_rows(rows, keep, minus),
                 None => 0,
             };
-            kernel::count_and(keep, minus) - lost
+            kernel::count_and(keep, minus).saturating_sub(lost)
         })
     }
 
@@ -216,7 +216,8 @@ impl<'a> Terms<'a> {
             ([a, b], [], 0) => Some(count_common(array_of(a)?, array_of(b)?, scratch)),
             ([a], [b], 0) => {
                 let (a, b) = (array_of(a)?, array_of(b)?);
-                Some(a.len() as u32 - count_common(a, b, scratch))
+                // Damaged rows may repeat.
+                Some((a.len() as u32).saturating_sub(count_common(a, b, scratch)))
             }
             _ => None,
         }
@@ -352,10 +353,12 @@ fn remove_few(rows: &mut Vec<u16>, few: &[u16]) {
         let at = from + rows[from..].partition_point(|&other| other < row);
         rows.copy_within(from..at, to);
         to += at - from;
-        from = at + 1;
+        // Damaged rows may not ascend.
+        from = (at + 1).min(rows.len());
     }
+    let left = rows.len() - from;
     rows.copy_within(from.., to);
-    rows.truncate(rows.len() - few.len());
+    rows.truncate(to + left);
 }
 
 /// Looks for each row of `small` in `large` by doubling steps; tells how many were found.

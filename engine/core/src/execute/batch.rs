@@ -17,7 +17,18 @@ use crate::snapshot::Snapshot;
 /// Rules that one thread binds at a time.
 const BOUND_TOGETHER: usize = 256;
 
-/// Rules bound to one snapshot and planned together.
+/// The counts of many rules in one pass over a snapshot, or for each rule why it has none.
+pub fn count_many(
+    snapshot: &Arc<Snapshot>,
+    rules: &[Rule],
+    scope: &Scope<'_>,
+) -> Result<Vec<Result<u64, QueryError>>, QueryError> {
+    let batch = Batch::new(snapshot, rules, scope)?;
+    let counts: Vec<u64> = batch.counts().into_iter().map(Result::unwrap_or_default).collect();
+    Ok(batch.roots.into_iter().zip(counts).map(|(root, count)| root.map(|_| count)).collect())
+}
+
+/// Rules bound to one snapshot and planned together: for those who count them more than once.
 #[derive(Debug)]
 pub struct Batch {
     snapshot: Arc<Snapshot>,

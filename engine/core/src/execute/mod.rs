@@ -65,7 +65,7 @@ use crate::snapshot::Snapshot;
 use chunk::{Evaluator, counted, holds};
 use drive::over_chunks;
 
-pub use batch::Batch;
+pub use batch::{Batch, count_many};
 pub use breakdown::{Breakdown, Histogram, HistogramBin, ValueCount};
 pub use check::{Outcome, Verdict};
 pub use explain::{ExplainedNode, Explanation};
@@ -183,7 +183,7 @@ impl Audience {
         .unwrap_or_default();
         let all = self.snapshot.rows();
         let count: u64 = counted((a.rows(), a_not != inverted), (b.rows(), b_not != inverted), common, all);
-        Some((if inverted { u64::from(all) - count } else { count }, touched))
+        Some((if inverted { u64::from(all).saturating_sub(count) } else { count }, touched))
     }
 
     fn evaluator(&self) -> Evaluator<'_> {

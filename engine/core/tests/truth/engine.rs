@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use muster_engine::error::Error;
-use muster_engine::execute::{Audience, Batch, Outcome};
+use muster_engine::execute::{Audience, Outcome, count_many};
 use muster_engine::rule::ast::Rule;
 use muster_engine::rule::bind::Scope;
 use muster_engine::rule::limits::Limits;
@@ -67,8 +67,8 @@ pub fn counts(
 ) -> Result<Vec<u64>, String> {
     let limits = Limits::default();
     let scope = Scope { now, labels, limits: &limits };
-    let batch = Batch::new(snapshot, rules, &scope).map_err(|error| error.to_string())?;
-    batch.counts().into_iter().map(|count| count.map_err(ToString::to_string)).collect()
+    let counts = count_many(snapshot, rules, &scope).map_err(|error| error.to_string())?;
+    counts.into_iter().map(|count| count.map_err(|error| error.to_string())).collect()
 }
 
 /// One rule asked of one snapshot; errors as text.

@@ -128,9 +128,9 @@ impl<'p> Evaluator<'p> {
         let node = plan.node(id);
         match &node.op {
             Op::Bitmap(leaf) => rows_of(leaf, self.chunk),
-            Op::NotBitmap(leaf) => self.chunk_rows - rows_of(leaf, self.chunk),
+            Op::NotBitmap(leaf) => self.chunk_rows.saturating_sub(rows_of(leaf, self.chunk)),
             Op::And(of) if node.memo.is_none() => self.count_all(of, false),
-            Op::Or(of) if node.memo.is_none() => self.chunk_rows - self.count_all(of, true),
+            Op::Or(of) if node.memo.is_none() => self.chunk_rows.saturating_sub(self.count_all(of, true)),
             _ => {
                 let part = self.part(id);
                 let count = part.count(self.chunk_rows);
