@@ -97,6 +97,10 @@ fn check_population(seed: u64) -> u64 {
     let mut asked = Vec::with_capacity(count as usize);
     for _ in 0..count {
         let rule = rules.rule();
+        // Labels in labels may come to more conditions than a rule may have, which other tests look at.
+        if engine::too_large(&rule, &rules.labels) {
+            continue;
+        }
         let case = Case { now, labels: &rules.labels, seed };
         if let Err(what) = case.check(&table, &built, &rule, &mut rng) {
             case.fail(&table, &rule, &what);

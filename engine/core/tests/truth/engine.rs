@@ -7,6 +7,7 @@ use muster_engine::error::Error;
 use muster_engine::execute::{Audience, Outcome, count_many};
 use muster_engine::rule::ast::Rule;
 use muster_engine::rule::bind::Scope;
+use muster_engine::rule::labels::expand;
 use muster_engine::rule::limits::Limits;
 use muster_engine::schema::{ColumnType, ScalarType};
 use muster_engine::snapshot::{RowOrder, Snapshot, SnapshotWriter, WriteOptions};
@@ -56,6 +57,11 @@ fn row_order(table: &Table, rng: &mut Rng) -> RowOrder {
 /// Labels as the engine takes them.
 pub fn labels(rules: &LabelRules) -> HashMap<String, Rule> {
     rules.iter().map(|(name, rule)| (name.clone(), rule.clone())).collect()
+}
+
+/// Whether a rule with its labels replaced passes the limits.
+pub fn too_large(rule: &Rule, rules: &LabelRules) -> bool {
+    expand(rule, &labels(rules), &Limits::default()).is_err()
 }
 
 /// The counts of many rules, asked together.
