@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod bitmap;
 pub mod column;
+pub mod diff;
 pub mod error;
 pub mod execute;
 pub mod format;

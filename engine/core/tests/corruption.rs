@@ -11,6 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use muster_engine::diff::{ColumnOutcome, Diff};
 use muster_engine::error::Error;
 use muster_engine::format::manifest::Manifest;
 use muster_engine::format::{DATA_FILE, MANIFEST_FILE};
@@ -33,6 +34,8 @@ struct Subject {
     data: Vec<u8>,
     questions: Vec<Question>,
     sample: Vec<u64>,
+    /// The snapshot itself, undamaged, to compare with.
+    sound: Arc<Snapshot>,
 }
 
 struct Question {
@@ -80,6 +83,7 @@ fn subjects() -> Vec<Subject> {
             data: std::fs::read(built.dir.path().join(DATA_FILE)).unwrap(),
             questions,
             sample: table.user_ids.iter().copied().take(3).collect(),
+            sound: Arc::clone(&built.snapshot),
         });
     }
     subjects
@@ -197,6 +201,13 @@ fn ask_snapshot(subject: &Subject, snapshot: Snapshot) -> Outcome {
             Err(_) => return if outcome == Outcome::Wrong { outcome } else { Outcome::RefusedAnswer },
         }
     }
+    for pair in [(&snapshot, &subject.sound), (&subject.sound, &snapshot)] {
+        match differs(pair) {
+            Ok(false) => {}
+            Ok(true) => worse(Outcome::Wrong),
+            Err(_) => worse(Outcome::RefusedAnswer),
+        }
+    }
     // Whatever it finds.
     let _ = snapshot.verify(&|_| {});
     outcome
@@ -214,6 +225,20 @@ fn answer(snapshot: &Arc<Snapshot>, question: &Question, sample: &[u64]) -> Resu
         right &= query.contains(id)? == Some(question.members.binary_search(&id).is_ok());
     }
     Ok(right)
+}
+
+/// Whether anything differs between a snapshot and itself.
+fn differs((before, after): (&Arc<Snapshot>, &Arc<Snapshot>)) -> Result<bool, Error> {
+    let diff = Diff::new(before, after)?;
+    let users = diff.user_counts();
+    let mut differs = users.both != u64::from(before.rows()) || users.added + users.gone > 0;
+    for column in diff.column_names() {
+        match diff.column(column)?.outcome {
+            ColumnOutcome::Compared { changes, .. } => differs |= changes.total() > 0,
+            _ => differs = true,
+        }
+    }
+    Ok(differs)
 }
 
 fn assert_typed(error: &Error) {

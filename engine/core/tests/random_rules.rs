@@ -154,6 +154,10 @@ fn every_kernel_and_encoding_answers_the_same() {
         again(&[("MUSTER_KERNEL", kernel), ("MUSTER_STEP_ROWS", "1"), ("MUSTER_LEAF_VALUES", "256")]);
     }
     again(&[("MUSTER_CONTAINERS", "bits"), ("MUSTER_KERNEL", "portable"), ("MUSTER_LEAF_VALUES", "256")]);
+    // Values that are sorted instead of looked up, and set aside in files a few at a time.
+    for values in ["0", "3"] {
+        again(&[("MUSTER_INTERNED_VALUES", values), ("MUSTER_SPOOL_VALUES", "5")]);
+    }
 }
 
 struct Case<'a> {

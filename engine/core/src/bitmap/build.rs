@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use super::kernel::rows_and_runs;
 use super::{Bits, WORDS};
 use crate::format::records::{
     CONTAINER_ARRAY, CONTAINER_BITS, CONTAINER_FULL, CONTAINER_RUNS, ChunkEntry, LeafHeader,
@@ -48,13 +49,8 @@ impl ContainerWriter {
 
     /// Adds the rows of a chunk given as bits; `None` if there are none.
     pub fn push_bits(&mut self, bits: &Bits, chunk_rows: u32) -> Option<Written> {
-        let (mut count, mut runs, mut carry) = (0_usize, 0_usize, 0_u64);
-        for &word in bits {
-            count += word.count_ones() as usize;
-            // A run starts at each set bit whose lower neighbour is clear.
-            runs += (word & !(word << 1 | carry)).count_ones() as usize;
-            carry = word >> 63;
-        }
+        let (rows, runs) = rows_and_runs(bits);
+        let (count, runs) = (rows as usize, runs as usize);
         if count == 0 {
             return None;
         }

@@ -118,6 +118,8 @@ kernels! {
     fn xor_into(out: &mut Bits, of: &[&Bits]);
     /// How many rows are set.
     fn count(bits: &Bits) -> u32;
+    /// How many rows are set in these words, and in how many runs of neighbours.
+    fn rows_and_runs(words: &[u64]) -> (u32, u32);
     /// Flips rows.
     fn flip_rows(bits: &mut Bits, rows: &[u16]);
     /// Adds rows.
@@ -337,6 +339,19 @@ mod body {
     #[inline(always)]
     pub(super) fn count(bits: &Bits) -> u32 {
         total(|i| bits[i])
+    }
+
+    #[inline(always)]
+    pub(super) fn rows_and_runs(words: &[u64]) -> (u32, u32) {
+        let Some(&first) = words.first() else { return (0, 0) };
+        // A run starts at each set bit whose lower neighbour is clear.
+        let (mut rows, mut runs) =
+            (u64::from(first.count_ones()), u64::from((first & !(first << 1)).count_ones()));
+        for (&before, &word) in words.iter().zip(&words[1..]) {
+            rows += u64::from(word.count_ones());
+            runs += u64::from((word & !(word << 1 | before >> 63)).count_ones());
+        }
+        (rows as u32, runs as u32)
     }
 
     /// Does something with the word and the bit of each row. Neighbours in a sorted list often share a word, and each change would

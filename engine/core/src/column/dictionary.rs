@@ -122,6 +122,24 @@ impl Starts {
             Self::Wide(starts) => starts.get(index),
         }
     }
+
+    /// Checks the checksums of all offsets.
+    fn check(&self) -> Result<()> {
+        match self {
+            Self::Even { .. } => Ok(()),
+            Self::Narrow(starts) => starts.section().check(),
+            Self::Wide(starts) => starts.section().check(),
+        }
+    }
+
+    /// One offset, if there is one. [`Starts::check`] must have succeeded.
+    fn checked(&self, index: usize) -> Option<usize> {
+        match self {
+            Self::Even { width, .. } => Some(index * *width as usize),
+            Self::Narrow(starts) => starts.unchecked().get(index).map(|&start| start as usize),
+            Self::Wide(starts) => starts.unchecked().get(index).map(|&start| start as usize),
+        }
+    }
 }
 
 impl Dictionary {
@@ -192,6 +210,41 @@ impl Dictionary {
         let len = to.checked_sub(from).ok_or_else(|| bytes.corrupt("its text offsets descend"))?;
         bytes.range(from, len)?.check()?;
         Ok(bytes.bytes().get(from as usize..to as usize))
+    }
+
+    /// Checks the checksums of all values, so that [`Dictionary::checked_bytes`] and its kin may be used.
+    pub fn check(&self) -> Result<()> {
+        match self {
+            Self::None => Ok(()),
+            Self::Fixed8(keys) => keys.check(),
+            Self::Fixed16(keys) => keys.section().check(),
+            Self::Bytes { starts, bytes } => {
+                starts.check()?;
+                bytes.check()
+            }
+        }
+    }
+
+    /// The 64-bit key of a code. [`Dictionary::check`] must have succeeded.
+    pub fn checked_key8(&self, code: u32) -> Option<u64> {
+        match self {
+            Self::Fixed8(keys) => keys.checked(code as usize),
+            _ => None,
+        }
+    }
+
+    /// The 128-bit key of a code. [`Dictionary::check`] must have succeeded.
+    pub fn checked_key16(&self, code: u32) -> Option<u128> {
+        match self {
+            Self::Fixed16(keys) => keys.unchecked().get(code as usize).copied(),
+            _ => None,
+        }
+    }
+
+    /// The bytes of a code. [`Dictionary::check`] must have succeeded.
+    pub fn checked_bytes(&self, code: u32) -> Option<&[u8]> {
+        let Self::Bytes { starts, bytes } = self else { return None };
+        bytes.bytes().get(starts.checked(code as usize)?..starts.checked(code as usize + 1)?)
     }
 
     /// The first code whose 64-bit key is not below `key`.

@@ -108,6 +108,26 @@ impl ListColumn {
         self.postings(code).map(|postings| postings.rows())
     }
 
+    /// Checks everything that looking through elements and lengths reads, so that [`ListColumn::checked_rows`] may be used.
+    pub fn check(&self) -> Result<()> {
+        self.elements.check()?;
+        self.lengths.check_codes()?;
+        self.starts.section().check()?;
+        self.rows.section().check()?;
+        self.heavy_codes.section().check()?;
+        self.heavy_leaves.section().check()
+    }
+
+    /// The few rows that hold an element, borrowed; `None` if it has a bitmap. [`ListColumn::check`] must have succeeded.
+    pub fn checked_rows(&self, code: u32) -> Option<&[u32]> {
+        if self.heavy_codes.unchecked().binary_search(&code).is_ok() {
+            return None;
+        }
+        let starts = self.starts.unchecked();
+        let (from, to) = (starts.get(code as usize)?, starts.get(code as usize + 1)?);
+        self.rows.unchecked().get(*from as usize..*to as usize)
+    }
+
     /// The rows that hold an element.
     pub fn postings(&self, code: u32) -> Result<Postings> {
         if let Ok(at) = self.heavy_codes.all()?.binary_search(&code) {

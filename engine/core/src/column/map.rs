@@ -40,6 +40,11 @@ impl MapColumn {
         self.presence.as_ref()
     }
 
+    /// Rows of the table.
+    pub fn table_rows(&self) -> u32 {
+        self.table_rows
+    }
+
     /// The distinct keys.
     pub fn keys(&self) -> &Dictionary {
         &self.keys

@@ -120,7 +120,7 @@ impl ValueColumn {
         } else {
             let rows = region.values(record.order_at, present.into())?;
             let fences = u64::from(present).div_ceil(FENCE_STRIDE as u64);
-            let fences_at = record.order_at.saturating_add(u64::from(present) * 2).saturating_add(7) & !7;
+            let fences_at = record.order_at.saturating_add(u64::from(present) * 2).saturating_add(63) & !63;
             Some((rows, region.values(fences_at, fences)?))
         };
         let leaves: Values<u64> = region.values(record.leaves_at, record.leaves.into())?;
@@ -179,6 +179,11 @@ impl ValueColumn {
     /// The rows with a value; `None` if all have one.
     pub fn presence(&self) -> Option<&Leaf> {
         self.presence.as_ref()
+    }
+
+    /// Of booleans, the rows that are true.
+    pub fn truths(&self) -> Option<&Leaf> {
+        self.truths.as_ref()
     }
 
     /// The distinct values.
@@ -242,6 +247,19 @@ impl ValueColumn {
 
     /// Checks everything a scan or a search by chunk reads, so that these cannot fail afterwards.
     pub fn check(&self) -> Result<()> {
+        self.check_codes()?;
+        if let Some((rows, fences)) = &self.order {
+            rows.section().check()?;
+            fences.section().check()?;
+        }
+        if let Some(steps) = &self.steps {
+            steps.check()?;
+        }
+        Ok(())
+    }
+
+    /// Checks everything that finding the codes of rows reads: less than a scan does.
+    pub fn check_codes(&self) -> Result<()> {
         if let Some(presence) = &self.presence {
             presence.check()?;
         }
@@ -253,13 +271,6 @@ impl ValueColumn {
         }
         if let Some(truths) = &self.truths {
             truths.check()?;
-        }
-        if let Some((rows, fences)) = &self.order {
-            rows.section().check()?;
-            fences.section().check()?;
-        }
-        if let Some(steps) = &self.steps {
-            steps.check()?;
         }
         Ok(())
     }
@@ -293,7 +304,7 @@ impl ValueColumn {
         }
     }
 
-    /// The code of a row that has a value. [`ValueColumn::check`] must have succeeded.
+    /// The code of a row that has a value. [`ValueColumn::check_codes`] must have succeeded.
     pub fn code_of_present(&self, row: u32) -> Option<u32> {
         let at = match (&self.presence, self.layout) {
             (Some(presence), Layout::Sparse) => presence.rank(row)?,

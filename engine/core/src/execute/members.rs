@@ -1,6 +1,8 @@
 //! Members: the ids of an audience, streamed in row order (not that of ids), resumable by a token; or all at once as a
 //! Roaring bitmap.
 
+use std::sync::{Mutex, PoisonError};
+
 use rayon::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -35,6 +37,19 @@ impl Audience {
             Some(token) => self.parse_token(token, fingerprint)?,
         };
         Ok(Members { audience: self, fingerprint, next_row, ready: Vec::new(), left: None, done: false })
+    }
+
+    /// The rows of all members, ascending. For those who work on a snapshot itself; users are told by id.
+    pub fn rows(&self) -> Result<Vec<u32>> {
+        let rows = Mutex::new(Vec::new());
+        self.for_each_chunk(|chunk, set, chunk_rows| {
+            let mut found = Vec::new();
+            set.for_each(chunk_rows, |row| found.push(chunk << 16 | u32::from(row)));
+            rows.lock().unwrap_or_else(PoisonError::into_inner).append(&mut found);
+        })?;
+        let mut rows = rows.into_inner().unwrap_or_else(PoisonError::into_inner);
+        rows.sort_unstable();
+        Ok(rows)
     }
 
     /// All members as a 64-bit Roaring bitmap of user ids; its portable form opens in every Roaring library.

@@ -55,6 +55,7 @@ mod stats;
 
 use std::sync::{Arc, OnceLock};
 
+use crate::bitmap::Set;
 use crate::error::Result;
 use crate::plan::{NodeId, Op, Plan};
 use crate::rule::ast::Rule;
@@ -203,6 +204,12 @@ impl Audience {
 
     /// Calls `f` with each row of the audience, on all cores, in no order.
     fn for_each_row(&self, f: impl Fn(u32) + Sync) -> Result<()> {
+        self.for_each_chunk(|chunk, set, rows| set.for_each(rows, |row| f(chunk << 16 | u32::from(row))))
+    }
+
+    /// Calls `f` with the audience's rows in each chunk that may have some, on all cores, in no order: the chunk, the rows, and how
+    /// many rows the chunk has.
+    pub(crate) fn for_each_chunk(&self, f: impl Fn(u32, &Set<'_>, u32) + Sync) -> Result<()> {
         self.check_bytes()?;
         let root = self.plan.root();
         self.fold_chunks(
@@ -211,7 +218,7 @@ impl Audience {
             |evaluator, chunk| {
                 evaluator.enter(chunk);
                 let set = evaluator.rows(root);
-                set.for_each(evaluator.chunk_rows(), |row| f(chunk << 16 | u32::from(row)));
+                f(chunk, &set, evaluator.chunk_rows());
                 evaluator.give(set);
             },
             |(), ()| (),

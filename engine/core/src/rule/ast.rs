@@ -2,6 +2,8 @@
 //!
 //! Text and JSON both parse to it, and it prints back to text, JSON and ClickHouse SQL.
 
+use std::collections::BTreeSet;
+
 /// A condition on a user: true, false or unknown (SQL's three values). Only true is in the audience.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Rule {
@@ -166,6 +168,45 @@ impl FloatBits {
 }
 
 impl Rule {
+    /// Names of the columns that it looks at itself, as written; those of labels are theirs.
+    pub fn columns(&self) -> BTreeSet<&str> {
+        let mut names = BTreeSet::new();
+        self.add_columns(&mut names);
+        names
+    }
+
+    fn add_columns<'a>(&'a self, names: &mut BTreeSet<&'a str>) {
+        let mut add = |operand: &'a Operand| match operand {
+            Operand::Column(name) | Operand::Length(name) | Operand::MapValue { column: name, .. } => {
+                names.insert(name);
+            }
+            Operand::Literal(_) | Operand::Time(_) => {}
+        };
+        match self {
+            Self::Const(_) | Self::Label(_) | Self::Bucket { .. } => {}
+            Self::And(of) | Self::Or(of) | Self::AtLeast { of, .. } => {
+                for part in of {
+                    part.add_columns(names);
+                }
+            }
+            Self::Not(of) => of.add_columns(names),
+            Self::Compare { left, right, .. } => [left, right].into_iter().for_each(add),
+            Self::Between { value, low, high, .. } => [value, low, high].into_iter().for_each(add),
+            Self::In { value, list, .. } => {
+                add(value);
+                list.iter().for_each(add);
+            }
+            Self::IsNull { value, .. } => add(value),
+            Self::Column(column)
+            | Self::Text { column, .. }
+            | Self::Has { column, .. }
+            | Self::Empty { column, .. }
+            | Self::MapContains { column, .. } => {
+                names.insert(column);
+            }
+        }
+    }
+
     /// All of these, in normal form: conjunctions inside are merged into this one, one alone is itself,
     /// none is `true`.
     pub fn all(of: Vec<Rule>) -> Rule {

@@ -9,6 +9,9 @@ pub mod write;
 pub use crate::format::data::Trust;
 pub use bitmaps::Bitmaps;
 pub use open::{Column, OpenOptions, Snapshot};
-pub use store::{Staging, Store};
+pub use store::{Author, Collected, Event, EventKind, History, Keep, Moved, Record, Staging, Store, Writer};
 pub use verify::VerifyReport;
-pub use write::{Progress, RowOrder, SnapshotWriter, WriteOptions, Written, WrittenColumn};
+pub use write::{
+    Encoded, Flag, InputCounts, Progress, RowOrder, Shape, SnapshotWriter, WriteOptions, Written,
+    WrittenColumn,
+};

@@ -5,12 +5,13 @@ use std::sync::{Arc, OnceLock};
 
 use crate::column::{Alignments, Ids, ListColumn, MapColumn, ValueColumn};
 use crate::error::{Error, Result};
+use crate::format::DATA_FILE;
 use crate::format::data::{DataFile, Section};
 use crate::format::manifest::Manifest;
-use crate::format::{DATA_FILE, MANIFEST_FILE};
 use crate::schema::{ColumnType, Schema};
 use crate::storage::Bytes;
 
+use super::store::{Pin, pinned_manifest};
 use crate::format::data::Trust;
 
 /// How to open a snapshot.
@@ -28,6 +29,8 @@ pub struct Snapshot {
     ids: Ids,
     columns: Vec<OnceLock<Column>>,
     alignments: Alignments,
+    /// Keeps the store from removing the files; content that came from memory has none.
+    _pin: Option<Pin>,
 }
 
 /// A column by its kind.
@@ -42,16 +45,16 @@ pub enum Column {
 }
 
 impl Snapshot {
-    /// Opens the snapshot in a directory, checking bytes as they are used.
+    /// Opens the snapshot in a directory, checking bytes as they are used. As long as it is open, no store removes it.
     pub fn open(dir: &Path) -> Result<Self> {
         Self::open_with(dir, OpenOptions::default())
     }
 
     /// Opens the snapshot in a directory.
     pub fn open_with(dir: &Path, options: OpenOptions) -> Result<Self> {
-        let path = dir.join(MANIFEST_FILE);
-        let manifest = std::fs::read(&path).map_err(Error::io("read", &path))?;
-        Self::from_bytes(&manifest, Bytes::map(&dir.join(DATA_FILE))?, options)
+        let (manifest, pin) = pinned_manifest(dir)?;
+        let snapshot = Self::from_bytes(&manifest, Bytes::map(&dir.join(DATA_FILE))?, options)?;
+        Ok(Self { _pin: Some(pin), ..snapshot })
     }
 
     /// Opens a snapshot from the content of its two files.
@@ -65,7 +68,7 @@ impl Snapshot {
         let region = Section::new(&file, "ids", manifest.ids.at, manifest.ids.bytes)?;
         let ids = Ids::open(&region, manifest.rows as u32)?;
         let columns = manifest.columns.iter().map(|_| OnceLock::new()).collect();
-        Ok(Self { manifest, file, ids, columns, alignments: Alignments::default() })
+        Ok(Self { manifest, file, ids, columns, alignments: Alignments::default(), _pin: None })
     }
 
     /// What the snapshot says of itself.

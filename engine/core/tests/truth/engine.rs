@@ -1,8 +1,10 @@
 //! The engine under test: a table becomes a snapshot in a folder of its own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::sync::Arc;
 
+use muster_engine::batch::{Keys, Values};
 use muster_engine::error::Error;
 use muster_engine::execute::{Audience, Outcome, count_many};
 use muster_engine::rule::ast::Rule;
@@ -10,7 +12,7 @@ use muster_engine::rule::bind::Scope;
 use muster_engine::rule::labels::expand;
 use muster_engine::rule::limits::Limits;
 use muster_engine::schema::{ColumnType, ScalarType};
-use muster_engine::snapshot::{RowOrder, Snapshot, SnapshotWriter, WriteOptions};
+use muster_engine::snapshot::{RowOrder, Shape, Snapshot, SnapshotWriter, WriteOptions};
 use tempfile::TempDir;
 
 use super::naive::LabelRules;
@@ -31,13 +33,65 @@ pub fn build(table: &Table, rng: &mut Rng) -> Result<Built, Error> {
     let row_order = row_order(table, rng);
     let generation = 1 + rng.below(9) as u64;
     let options = WriteOptions { generation, memory_bytes, row_order, ..WriteOptions::default() };
-    let mut writer = SnapshotWriter::create(dir.path(), table.schema.clone(), options)?;
-    for batch in table.batches(rng) {
-        writer.push(batch)?;
+    if rng.one_in(3) {
+        write_in_pieces(table, rng, dir.path(), options)?;
+    } else {
+        let mut writer = SnapshotWriter::create(dir.path(), table.schema.clone(), options)?;
+        for batch in table.batches(rng) {
+            writer.push(batch)?;
+        }
+        writer.finish(&|_| {})?;
     }
-    writer.finish(&|_| {})?;
     let snapshot = Arc::new(Snapshot::open(dir.path())?);
     Ok(Built { dir, snapshot })
+}
+
+/// The same table from two inputs, whose rows come in any order, some of them with older copies that have other values, the
+/// second one also with users that the first does not know.
+fn write_in_pieces(table: &Table, rng: &mut Rng, dir: &Path, options: WriteOptions) -> Result<(), Error> {
+    let columns = &table.schema.columns;
+    let input_of: Vec<usize> = columns.iter().map(|_| usize::from(rng.one_in(2))).collect();
+    let inputs = if input_of.contains(&1) { 2 } else { 1 };
+    let shape = Shape { input_of: input_of.clone(), ..Shape::default() };
+    let mut writer = SnapshotWriter::with_shape(dir, table.schema.clone(), shape, options)?;
+    for input in 0..inputs {
+        let theirs = columns.iter().zip(&input_of).filter(|(_, of)| **of == input);
+        let names: Vec<&str> = theirs.map(|(column, _)| column.name.as_str()).collect();
+        // Each row's number, the number of the row that has its values, and its version.
+        let mut rows: Vec<(usize, usize, Option<u64>)> =
+            (0..table.rows()).map(|row| (row, row, Some(7))).collect();
+        for _ in 0..rng.below(1 + table.rows() / 2) {
+            let of = rng.below(table.rows());
+            rows.push((of, rng.below(table.rows()), if rng.one_in(2) { Some(3) } else { None }));
+        }
+        rng.shuffle(&mut rows);
+        let mut piece = table.select(&names).take(&rows.iter().map(|row| row.1).collect::<Vec<_>>());
+        piece.user_ids = rows.iter().map(|row| table.user_ids[row.0]).collect();
+        let mut at = 0;
+        for mut batch in piece.batches(rng) {
+            let here = &rows[at..at + batch.user_ids.len()];
+            at += here.len();
+            if input == 1 {
+                // A user of another table in the place of an older copy.
+                let known: HashSet<u64> = table.user_ids.iter().copied().collect();
+                let ids = batch.user_ids.iter_mut().zip(here);
+                for (id, _) in ids.filter(|(_, row)| row.2.is_none()) {
+                    let stranger = !*id;
+                    if !known.contains(&stranger) {
+                        *id = stranger;
+                    }
+                }
+            }
+            let versions = Values {
+                keys: Keys::Fixed8(here.iter().map(|row| row.2.unwrap_or(u64::MAX)).collect()),
+                present: Some(here.iter().map(|row| row.2.is_some()).collect()),
+            };
+            writer.push_to(input, batch, Some(&versions))?;
+        }
+    }
+    let written = writer.finish(&|_| {})?;
+    assert_eq!(written.rows as usize, table.rows());
+    Ok(())
 }
 
 /// Any order of rows: no answer may depend on it.

@@ -9,12 +9,17 @@ use std::collections::HashMap;
 
 use rayon::prelude::*;
 
-use super::Builder;
-use super::sort_key::SortKey;
+use super::bits::RowBits;
+use super::builder::Builder;
+use super::place::{Owners, Places};
+use super::sort_key::Key;
+use super::spool::Spool;
+use crate::bitmap::kernel::rows_and_runs;
+use crate::error::Result;
 use crate::format::CHUNK_ROWS;
 
-/// Rows of the sample. Four chunks: enough to see what each one turns into.
-const SAMPLE_ROWS: u32 = 1 << 18;
+/// Rows of the sample. Two chunks: enough to see what each one turns into.
+const SAMPLE_ROWS: u32 = 1 << 17;
 /// Neighbours that are taken together: entries of lists and maps are then found by one search.
 const BLOCK_ROWS: u32 = 64;
 /// A column that saves a smaller share of all bytes is not worth a place.
@@ -50,31 +55,38 @@ impl Sample {
         &self.rows
     }
 
-    /// The positions in the sample of the rows that hold each thing, of things that enough of them hold. `pairs` are of row
-    /// and thing, by row.
-    pub(super) fn holders(&self, pairs: &[[u32; 2]]) -> Vec<Vec<u32>> {
-        let mut held: HashMap<u32, Vec<u32>> = HashMap::new();
-        let mut at = 0;
-        for (position, &row) in (0..).zip(&self.rows) {
-            if pairs.get(at).is_some_and(|pair| pair[0] < row) {
-                at += pairs[at..].partition_point(|pair| pair[0] < row);
-            }
-            while let Some([_, thing]) = pairs.get(at).filter(|pair| pair[0] == row) {
-                held.entry(*thing).or_default().push(position);
-                at += 1;
-            }
+    /// The positions in the sample of the rows that hold each thing, of things that enough of them hold. `owners` are the
+    /// rows of the things.
+    pub(super) fn holders(
+        &self,
+        owners: &Owners<'_>,
+        things: &Spool,
+        places: &Places,
+    ) -> Result<Vec<Vec<u32>>> {
+        let mut sampled = RowBits::none(places.table_rows() as usize);
+        for &row in &self.rows {
+            sampled.set(row);
         }
-        let mut held: Vec<(u32, Vec<u32>)> = held.into_iter().collect();
+        let positions = sampled.ranks();
+        let mut held: HashMap<u64, Vec<u32>> = HashMap::new();
+        places.each_owned(owners, things, &mut |things, rows| {
+            for (&thing, &row) in things.iter().zip(rows) {
+                if let Some(position) = positions.rank(row) {
+                    held.entry(thing).or_default().push(position);
+                }
+            }
+        })?;
+        let mut held: Vec<(u64, Vec<u32>)> = held.into_iter().collect();
         held.retain(|(_, rows)| rows.len() >= HELD_MIN.min(self.rows.len() / 64));
         held.sort_unstable_by_key(|(thing, _)| *thing);
-        held.into_iter().map(|(_, rows)| rows).collect()
+        Ok(held.into_iter().map(|(_, rows)| rows).collect())
     }
 }
 
 /// A column that rows could be ordered by.
 struct Candidate<'a> {
     column: usize,
-    key: SortKey<'a>,
+    key: Key<'a>,
     /// Its level in each row of the sample.
     levels: Vec<u32>,
     /// Bytes saved when it was last tried.
@@ -140,14 +152,23 @@ fn counting_sort(positions: &[u32], keys: &[u32], key_count: u32) -> Vec<u32> {
 }
 
 /// The columns to order by, with their keys; none if no order saves more than it costs.
-pub(super) fn choose<'a>(columns: &'a [Builder], sample: &Sample) -> Vec<(usize, SortKey<'a>)> {
-    let sampled = |column: usize| {
-        let key = columns[column].sort_key().filter(|key| key.levels() > 1)?;
-        let levels = sample.rows().iter().map(|&row| key.at(row)).collect();
-        Some(Candidate { column, key, levels, saves: 0.0, worth: 0.0 })
+pub(super) fn choose<'a>(
+    columns: &'a [Builder],
+    places: &(dyn Fn(usize) -> &'a Places + Sync),
+    sample: &Sample,
+) -> Result<Vec<(usize, Key<'a>)>> {
+    let sampled = |column: usize| -> Result<Option<Candidate<'a>>> {
+        let Some(key) = columns[column].sort_key()? else { return Ok(None) };
+        let key = Key::new(key, places(column))?;
+        let mut levels = Vec::with_capacity(sample.rows().len());
+        key.levels_at(sample.rows().iter().copied(), |level| levels.push(level))?;
+        let candidate = Candidate { column, key, levels, saves: 0.0, worth: 0.0 };
+        Ok(Some(candidate).filter(|candidate| candidate.key.levels() > 1))
     };
-    let mut left: Vec<Candidate<'a>> = (0..columns.len()).into_par_iter().filter_map(sampled).collect();
-    let leaves = leaves_of(columns, sample, &left);
+    let tried: Vec<Option<Candidate<'a>>> =
+        (0..columns.len()).into_par_iter().map(sampled).collect::<Result<_>>()?;
+    let mut left: Vec<Candidate<'a>> = tried.into_iter().flatten().collect();
+    let leaves = leaves_of(columns, places, sample, &left)?;
     let mut order = Grouped::new(sample.rows().len());
     let as_given = bytes_of(&leaves, &order) as f64;
     let (mut bytes, mut chosen) = (as_given, Vec::new());
@@ -173,16 +194,23 @@ pub(super) fn choose<'a>(columns: &'a [Builder], sample: &Sample) -> Vec<(usize,
         left.sort_by(|a, b| b.worth.total_cmp(&a.worth));
     }
     if as_given - bytes <= BYTES_PER_ROW * sample.rows().len() as f64 {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     // The table has more rows than the sample, and so more to split: by what was worth most when last tried.
     chosen.extend(left.into_iter().filter(|candidate| candidate.saves > as_given * SAVED_MIN));
-    chosen.into_iter().map(|candidate| (candidate.column, candidate.key)).collect()
+    Ok(chosen.into_iter().map(|candidate| (candidate.column, candidate.key)).collect())
 }
 
 /// The sample's bitmaps: values of columns that have a bitmap for each, presences, elements, map keys.
-fn leaves_of(columns: &[Builder], sample: &Sample, candidates: &[Candidate<'_>]) -> Vec<Vec<u32>> {
-    let held = columns.par_iter().flat_map_iter(|column| column.holders(sample));
+fn leaves_of<'a>(
+    columns: &'a [Builder],
+    places: &(dyn Fn(usize) -> &'a Places + Sync),
+    sample: &Sample,
+    candidates: &[Candidate<'_>],
+) -> Result<Vec<Vec<u32>>> {
+    let each = columns.par_iter().enumerate();
+    let held: Vec<Vec<Vec<u32>>> =
+        each.map(|(column, builder)| builder.holders(sample, places(column))).collect::<Result<_>>()?;
     let values = candidates.par_iter().flat_map_iter(|candidate| {
         let mut by_level = vec![Vec::new(); candidate.key.levels() as usize];
         for (position, &level) in (0..).zip(&candidate.levels) {
@@ -193,10 +221,11 @@ fn leaves_of(columns: &[Builder], sample: &Sample, candidates: &[Candidate<'_>])
             if columns[candidate.column].has_leaves() { usize::MAX } else { candidate.key.absent() as usize };
         by_level.into_iter().take(stored)
     });
-    held.chain(values).filter(|rows| !rows.is_empty()).collect()
+    let leaves = held.into_par_iter().flatten_iter().chain(values);
+    Ok(leaves.filter(|rows| !rows.is_empty()).collect())
 }
 
-/// Bytes of the leaves under an order, as they would be stored.
+/// Bytes of the leaves under an order, each chunk's in the smallest container.
 fn bytes_of(leaves: &[Vec<u32>], order: &Grouped) -> u64 {
     let mut place = vec![0; order.positions.len()];
     for (at, &position) in (0_u32..).zip(&order.positions) {
@@ -219,20 +248,10 @@ fn bytes_of(leaves: &[Vec<u32>], order: &Grouped) -> u64 {
         .sum()
 }
 
-/// What one chunk's container takes: an array, bits or runs, or nothing if it is full.
+/// What one chunk's container takes at least: an array, bits or runs.
 fn container_bytes(bits: &[u64]) -> u64 {
-    let (mut count, mut runs, mut carry) = (0, 0, 0);
-    for &word in bits {
-        // Most words of most bitmaps.
-        if word == 0 {
-            carry = 0;
-            continue;
-        }
-        count += u64::from(word.count_ones());
-        runs += u64::from((word & !(word << 1 | carry)).count_ones());
-        carry = word >> 63;
-    }
-    (count * 2).min(8 * bits.len() as u64).min(runs * 4)
+    let (rows, runs) = rows_and_runs(bits);
+    (u64::from(rows) * 2).min(8 * bits.len() as u64).min(u64::from(runs) * 4)
 }
 
 #[cfg(test)]
@@ -254,8 +273,14 @@ mod tests {
         let sample = Sample::of(10_000_000);
         assert_eq!(sample.rows().len() as u32, SAMPLE_ROWS);
         assert!(sample.rows().is_sorted_by(|a, b| a < b) && sample.rows().last() > Some(&9_990_000));
-        let pairs: Vec<[u32; 2]> = (0..10_000_000).step_by(2).map(|row| [row, row % 4]).collect();
-        let held = sample.holders(&pairs);
+        let mut things = Spool::default();
+        things.extend((0..10_000_000).step_by(2).map(|row| row % 4));
+        let mut owning = RowBits::default();
+        owning.extend_by(10_000_000, |row| row % 2 == 0);
+        let owners = Owners::One(&owning);
+        let held = sample.holders(&owners, &things, &Places::same(10_000_000)).unwrap();
+        let places = Places::new(10_000_000, (0..10_000_000).collect());
+        assert!(held == sample.holders(&owners, &things, &places).unwrap());
         assert_eq!((held.len(), held[0].len() + held[1].len()), (2, SAMPLE_ROWS as usize / 2));
     }
 

@@ -1,16 +1,23 @@
-//! From codes to a region's bytes: dictionaries, totals, codes, order and leaves of a value column.
+//! From codes to a region's bytes: totals, codes, order, leaves and steps of a value column.
 
 use std::sync::OnceLock;
 
-use super::spool::RowBits;
-use super::steps::StepsBuilder;
-use crate::bitmap::{LeafBuilder, encode_leaf};
+use rayon::prelude::*;
+
+use super::bits::RowBits;
+use super::dictionary::Distinct;
+use super::region::RegionOut;
+use super::sort::{ChunkSorter, sorted_of};
+use super::steps::{ChunkSteps, StepsBuilder};
+use super::values::{Sink, each_of_pairs};
+use crate::bitmap::{Bits, LeafBuilder, WORDS, encode_leaf};
 use crate::format::records::{
-    ColumnRecord, DICTIONARY_4, DICTIONARY_8, DICTIONARY_16, DICTIONARY_BYTES, DICTIONARY_NONE,
-    DictionaryRecord, FLAG_EXTRAS, FLAG_ORDER, LAYOUT_BITS, LAYOUT_DENSE, LAYOUT_SPARSE,
+    ColumnRecord, DictionaryRecord, FLAG_EXTRAS, FLAG_ORDER, LAYOUT_BITS, LAYOUT_DENSE, LAYOUT_SPARSE,
 };
 use crate::format::{FENCE_STRIDE, LEAF_ROWS_MEAN_MIN, LEAF_VALUES_MAX, chunks_of};
 
+/// Numbers within a range of this are counted rather than sorted.
+const SMALL_RANGE: u64 = 1 << 16;
 /// Columns with fewer values than this answer a range by the bitmaps of its values.
 const STEPLESS_VALUES_MAX: usize = 8;
 
@@ -26,101 +33,6 @@ fn has_leaves(distinct: usize, rows: usize) -> bool {
     }
 }
 
-/// The encoded bytes of one column.
-#[derive(Debug)]
-pub(super) struct Region {
-    pub(super) bytes: Vec<u8>,
-    pub(super) distinct: u64,
-    pub(super) present: u64,
-}
-
-/// Distinct values.
-#[derive(Debug)]
-pub(super) enum Distinct {
-    None,
-    Fixed8(Vec<u64>),
-    Fixed16(Vec<u128>),
-    Bytes { ends: Vec<u64>, bytes: Vec<u8> },
-}
-
-impl Distinct {
-    pub(super) fn len(&self) -> usize {
-        match self {
-            Self::None => 0,
-            Self::Fixed8(keys) => keys.len(),
-            Self::Fixed16(keys) => keys.len(),
-            Self::Bytes { ends, .. } => ends.len(),
-        }
-    }
-
-    /// Appends the values; `self` is sorted.
-    pub(super) fn put(&self, out: &mut Vec<u8>) -> DictionaryRecord {
-        let mut record = DictionaryRecord { count: self.len() as u32, ..DictionaryRecord::default() };
-        match self {
-            Self::None => record.kind = DICTIONARY_NONE,
-            Self::Fixed8(keys) => {
-                if let Some(distances) = near(keys) {
-                    record.kind = DICTIONARY_4;
-                    record.keys_at = put(out, &distances);
-                    record.bytes_at = keys[0];
-                } else {
-                    record.kind = DICTIONARY_8;
-                    record.keys_at = put(out, keys);
-                }
-            }
-            Self::Fixed16(keys) => {
-                record.kind = DICTIONARY_16;
-                record.keys_at = put(out, keys);
-            }
-            Self::Bytes { ends, bytes } => {
-                record.kind = DICTIONARY_BYTES;
-                if even(ends) {
-                    record.bytes_at = put(out, bytes);
-                    record.bytes_len = bytes.len() as u64;
-                    return record;
-                }
-                let starts = std::iter::once(0).chain(ends.iter().copied());
-                if u32::try_from(bytes.len()).is_ok() {
-                    record.offset_width = 4;
-                    record.keys_at = put(out, &starts.map(|start| start as u32).collect::<Vec<u32>>());
-                } else {
-                    record.offset_width = 8;
-                    record.keys_at = put(out, &starts.collect::<Vec<u64>>());
-                }
-                record.bytes_at = put(out, bytes);
-                record.bytes_len = bytes.len() as u64;
-            }
-        }
-        record
-    }
-}
-
-/// The keys as distances from the first, if they are near enough.
-fn near(keys: &[u64]) -> Option<Vec<u32>> {
-    let first = *keys.first()?;
-    u32::try_from(keys.last()? - first).ok()?;
-    Some(keys.iter().map(|key| (key - first) as u32).collect())
-}
-
-/// Whether all values have as many bytes.
-fn even(ends: &[u64]) -> bool {
-    let Some(&width) = ends.first() else { return false };
-    ends.windows(2).all(|pair| pair[1] - pair[0] == width)
-}
-
-/// Appends values at an aligned place and returns where.
-pub(super) fn put<T: bytemuck::NoUninit>(out: &mut Vec<u8>, values: &[T]) -> u64 {
-    out.resize(out.len().next_multiple_of(64), 0);
-    let at = out.len() as u64;
-    out.extend_from_slice(bytemuck::cast_slice(values));
-    at
-}
-
-/// Writes a record over bytes that were kept free for it.
-pub(super) fn put_record<T: bytemuck::NoUninit>(out: &mut [u8], at: usize, record: &T) {
-    out[at..at + size_of::<T>()].copy_from_slice(bytemuck::bytes_of(record));
-}
-
 /// The rows that have a value, ascending.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Present<'a> {
@@ -128,16 +40,7 @@ pub(super) enum Present<'a> {
     Rows(&'a [u32]),
 }
 
-impl<'a> Present<'a> {
-    /// From marks by row; `rows` is room for their list.
-    pub(super) fn new(marks: &RowBits, rows: &'a mut Vec<u32>) -> Self {
-        if marks.all() {
-            return Self::All;
-        }
-        rows.extend(marks.iter());
-        Self::Rows(rows)
-    }
-
+impl Present<'_> {
     /// Index of the first value behind a chunk.
     fn end_of_chunk(self, chunk: u32, table_rows: u32) -> usize {
         let end = (u64::from(chunk) + 1) << 16;
@@ -147,90 +50,222 @@ impl<'a> Present<'a> {
         }
     }
 
+    /// Where the values of each chunk are.
+    fn chunks(self, table_rows: u32) -> Vec<std::ops::Range<usize>> {
+        let mut from = 0;
+        let mut span = |chunk| {
+            let to = self.end_of_chunk(chunk, table_rows);
+            let span = from..to;
+            from = to;
+            span
+        };
+        (0..chunks_of(table_rows)).map(&mut span).collect()
+    }
+
     fn row(self, index: usize) -> u32 {
         match self {
             Self::All => index as u32,
             Self::Rows(rows) => rows[index],
         }
     }
-}
 
-/// Encodes booleans: `truths` are the rows that are true, ascending.
-pub(super) fn encode_bits(
-    out: &mut Vec<u8>,
-    table_rows: u32,
-    present: Present<'_>,
-    truths: impl Iterator<Item = u32>,
-) -> ColumnRecord {
-    let mut record = ColumnRecord { layout: LAYOUT_BITS, ..ColumnRecord::default() };
-    put_presence(out, table_rows, present, &mut record);
-    let mut count = 0;
-    let leaf = encode_leaf(table_rows, truths.inspect(|_| count += 1), out);
-    record.dictionary = Distinct::Fixed8(vec![0, 1]).put(out);
-    record.totals_at = put(out, &[0, record.present - count, record.present]);
-    record.leaves = 2;
-    record.leaves_at = put(out, &[0, leaf]);
-    record
-}
-
-/// Encodes a value column: a code for each present row, in row order, and its dictionary, already appended.
-pub(super) fn encode_values(
-    out: &mut Vec<u8>,
-    table_rows: u32,
-    present: Present<'_>,
-    codes: &[u32],
-    dictionary: DictionaryRecord,
-) -> ColumnRecord {
-    let mut record = ColumnRecord { dictionary, ..ColumnRecord::default() };
-    put_presence(out, table_rows, present, &mut record);
-    let distinct = dictionary.count as usize;
-    let totals = totals_of(codes, distinct);
-    // Half as many further rows as values, or fewer: their codes take less room than a total for each value.
-    if codes.len() - distinct <= distinct / 2 {
-        record.flags |= FLAG_EXTRAS;
-        record.totals_at = put(out, &extras_of(&totals));
-    } else {
-        record.totals_at = put(out, &totals);
+    /// Of values by row, those of the rows that have one.
+    pub(super) fn pick<T: Copy>(self, by_row: Vec<T>) -> Vec<T> {
+        match self {
+            Self::All => by_row,
+            Self::Rows(rows) => rows.iter().map(|&row| by_row[row as usize]).collect(),
+        }
     }
-    let sparse = matches!(present, Present::Rows(rows) if rows.len() as u64 * 4 < u64::from(table_rows));
-    record.layout = if sparse { LAYOUT_SPARSE } else { LAYOUT_DENSE };
-    put_codes(out, table_rows, present, codes, &mut record);
-    if has_leaves(distinct, codes.len()) {
-        let mut steps = (distinct > STEPLESS_VALUES_MAX).then(|| StepsBuilder::new(table_rows));
-        let leaves = put_leaves(out, table_rows, present, codes, distinct, steps.as_mut());
-        record.leaves = distinct as u32;
-        record.leaves_at = put(out, &leaves);
-        record.steps_at = steps.map_or(0, |steps| steps.finish(out));
-    } else {
-        record.flags |= FLAG_ORDER;
-        let (order, fences) = order_of(table_rows, present, codes, &totals);
-        record.order_at = put(out, &order);
-        out.resize(out.len().next_multiple_of(8), 0);
-        out.extend_from_slice(bytemuck::cast_slice(&fences));
-        drop(fences);
-        record.steps_at = steps_of(table_rows, present, codes, &order).finish(out);
-    }
-    record
 }
 
-fn put_presence(out: &mut Vec<u8>, table_rows: u32, present: Present<'_>, record: &mut ColumnRecord) {
-    record.present = table_rows;
-    if let Present::Rows(rows) = present {
-        record.present = rows.len() as u32;
-        record.presence_at = encode_leaf(table_rows, rows.iter().copied(), out);
+/// Codes by row, as they are found.
+#[derive(Debug)]
+pub(super) struct Codes {
+    by_row: Vec<u32>,
+    counts: Vec<u32>,
+}
+
+impl Codes {
+    pub(super) fn new(table_rows: u32) -> Self {
+        Self { by_row: vec![0; table_rows as usize], counts: Vec::new() }
+    }
+
+    /// The codes of the rows that have a value, in row order, and how many rows have a code below each code.
+    pub(super) fn of(self, present: Present<'_>) -> (Vec<u32>, Vec<u32>) {
+        (present.pick(self.by_row), totals_of(self.counts))
+    }
+}
+
+impl Codes {
+    /// The codes of numbers from a small range, without sorting them; the distinct ones.
+    fn count(&mut self, numbers: &[u64], low: u64, levels: usize) -> Distinct {
+        let mut counts = vec![0_u32; levels];
+        for number in numbers {
+            counts[(number - low) as usize] += 1;
+        }
+        let mut code_of = vec![0; levels];
+        let mut keys = Vec::new();
+        for (level, &count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+            code_of[level] = keys.len() as u32;
+            keys.push(low + level as u64);
+            self.counts.push(count);
+        }
+        for (code, number) in self.by_row.iter_mut().zip(numbers) {
+            *code = code_of[(number - low) as usize];
+        }
+        Distinct::Fixed8(keys)
+    }
+}
+
+impl Sink for Codes {
+    fn codes(&mut self, count: usize) {
+        self.counts.resize(count, 0);
+    }
+
+    fn all(&mut self, code: u32, rows: &[u32]) {
+        debug_assert_eq!(self.counts.len(), code as usize);
+        self.counts.push(rows.len() as u32);
+        for &row in rows {
+            self.by_row[row as usize] = code;
+        }
+    }
+
+    fn some(&mut self, provisional: &[u64], finals: &[u32], rows: &[u32]) {
+        for (&code, &row) in provisional.iter().zip(rows) {
+            let code = finals[code as usize];
+            self.counts[code as usize] += 1;
+            self.by_row[row as usize] = code;
+        }
     }
 }
 
 /// Rows with a code below each code.
-fn totals_of(codes: &[u32], distinct: usize) -> Vec<u32> {
-    let mut totals = vec![0_u32; distinct + 1];
-    for &code in codes {
-        totals[code as usize + 1] += 1;
+fn totals_of(mut counts: Vec<u32>) -> Vec<u32> {
+    let mut below = 0;
+    for count in &mut counts {
+        (*count, below) = (below, below + *count);
     }
-    for code in 0..distinct {
-        totals[code + 1] += totals[code];
+    counts.push(below);
+    counts
+}
+
+/// Encodes booleans.
+pub(super) fn encode_bits(
+    out: &mut RegionOut,
+    table_rows: u32,
+    presence: &RowBits,
+    truths: &RowBits,
+) -> ColumnRecord {
+    let present = presence.ones() as u32;
+    let mut record = ColumnRecord { layout: LAYOUT_BITS, present, ..ColumnRecord::default() };
+    if !presence.all() {
+        record.presence_at = leaf_of_bits(out, table_rows, presence);
     }
-    totals
+    let leaf = leaf_of_bits(out, table_rows, truths);
+    record.dictionary = Distinct::Fixed8(vec![0, 1]).put(out);
+    record.totals_at = out.put(vec![0, present - truths.ones() as u32, present]);
+    record.leaves = 2;
+    record.leaves_at = out.put(vec![0, leaf]);
+    record
+}
+
+/// A leaf of marked rows.
+pub(super) fn leaf_of_bits(out: &mut RegionOut, table_rows: u32, marks: &RowBits) -> u64 {
+    let mut leaf = LeafBuilder::new(table_rows);
+    let mut bits: Bits = [0; WORDS];
+    for (chunk, words) in (0..).zip(marks.words().chunks(WORDS)) {
+        bits[..words.len()].copy_from_slice(words);
+        bits[words.len()..].fill(0);
+        leaf.push_bits(chunk, &bits);
+    }
+    out.write(|bytes| leaf.finish(bytes))
+}
+
+/// The least of numbers that are near each other, and how many there could be from it on.
+fn small_range(numbers: &[u64]) -> Option<(u64, usize)> {
+    let (low, high) = (*numbers.iter().min()?, *numbers.iter().max()?);
+    (high - low < SMALL_RANGE).then(|| (low, (high - low) as usize + 1))
+}
+
+/// Encodes a column of numbers: one for each present row, in row order.
+pub(super) fn encode_numbers(
+    out: &mut RegionOut,
+    table_rows: u32,
+    present: Present<'_>,
+    presence_at: u64,
+    numbers: Vec<u64>,
+) -> ColumnRecord {
+    let mut codes = Codes::new(numbers.len() as u32);
+    let distinct = if let Some((low, levels)) = small_range(&numbers) {
+        codes.count(&numbers, low, levels)
+    } else {
+        let places: Vec<u32> = (0..numbers.len() as u32).collect();
+        let pairs = sorted_of(&numbers, &places);
+        drop((numbers, places));
+        each_of_pairs(&pairs, &mut codes)
+    };
+    let dictionary = distinct.put(out);
+    let (codes, totals) = codes.of(Present::All);
+    encode_values(out, table_rows, present, presence_at, codes, totals, dictionary)
+}
+
+/// Encodes a value column of codes by row; the region has the dictionary already.
+pub(super) fn encode_codes(
+    out: &mut RegionOut,
+    table_rows: u32,
+    presence: &RowBits,
+    codes: Codes,
+    dictionary: DictionaryRecord,
+) -> ColumnRecord {
+    let (mut rows, mut present, mut presence_at) = (Vec::new(), Present::All, 0);
+    if !presence.all() {
+        presence_at = leaf_of_bits(out, table_rows, presence);
+        presence.iter().fill(presence.ones(), &mut rows);
+        present = Present::Rows(&rows);
+    }
+    let (codes, totals) = codes.of(present);
+    encode_values(out, table_rows, present, presence_at, codes, totals, dictionary)
+}
+
+/// Encodes a value column: a code for each present row, in row order, how many rows have a code below each code, and the
+/// dictionary, which the region has already.
+pub(super) fn encode_values(
+    out: &mut RegionOut,
+    table_rows: u32,
+    present: Present<'_>,
+    presence_at: u64,
+    codes: Vec<u32>,
+    totals: Vec<u32>,
+    dictionary: DictionaryRecord,
+) -> ColumnRecord {
+    let mut record = ColumnRecord { dictionary, presence_at, ..ColumnRecord::default() };
+    record.present = codes.len() as u32;
+    if let (Present::Rows(rows), 0) = (present, presence_at) {
+        record.presence_at = out.write(|bytes| encode_leaf(table_rows, rows.iter().copied(), bytes));
+    }
+    let distinct = dictionary.count as usize;
+    // Half as many further rows as values, or fewer: their codes take less room than a total for each value.
+    if codes.len() - distinct <= distinct / 2 {
+        record.flags |= FLAG_EXTRAS;
+        record.totals_at = out.put(extras_of(&totals));
+        drop(totals);
+    } else {
+        record.totals_at = out.put(totals);
+    }
+    let sparse = matches!(present, Present::Rows(rows) if rows.len() as u64 * 4 < u64::from(table_rows));
+    record.layout = if sparse { LAYOUT_SPARSE } else { LAYOUT_DENSE };
+    if has_leaves(distinct, codes.len()) {
+        let mut steps = (distinct > STEPLESS_VALUES_MAX).then(|| StepsBuilder::new(table_rows));
+        let leaves = put_leaves(out, table_rows, present, &codes, distinct, steps.as_mut());
+        record.leaves = distinct as u32;
+        record.leaves_at = out.put(leaves);
+        record.steps_at = steps.map_or(0, |steps| steps.put(out));
+    } else {
+        record.flags |= FLAG_ORDER;
+        put_order(out, table_rows, present, &codes, &mut record);
+    }
+    put_codes(out, table_rows, present, codes, &mut record);
+    record
 }
 
 /// The codes of all rows but the first of each code, ascending.
@@ -241,34 +276,32 @@ fn extras_of(totals: &[u32]) -> Vec<u32> {
 }
 
 fn put_codes(
-    out: &mut Vec<u8>,
+    out: &mut RegionOut,
     table_rows: u32,
     present: Present<'_>,
-    codes: &[u32],
+    codes: Vec<u32>,
     record: &mut ColumnRecord,
 ) {
-    let by_row;
-    let stored: &[u32] = match (present, record.layout) {
+    let stored = match (present, record.layout) {
         (Present::Rows(rows), LAYOUT_DENSE) => {
             let mut all = vec![0; table_rows as usize];
-            for (&row, &code) in rows.iter().zip(codes) {
+            for (&row, &code) in rows.iter().zip(&codes) {
                 all[row as usize] = code;
             }
-            by_row = all;
-            &by_row
+            all
         }
         _ => codes,
     };
     (record.code_width, record.codes_at) = match record.dictionary.count as usize {
-        0..=0x100 => (1, put(out, &stored.iter().map(|&code| code as u8).collect::<Vec<u8>>())),
-        0x101..=0x1_0000 => (2, put(out, &stored.iter().map(|&code| code as u16).collect::<Vec<u16>>())),
-        _ => (4, put(out, stored)),
+        0..=0x100 => (1, out.put(stored.iter().map(|&code| code as u8).collect::<Vec<u8>>())),
+        0x101..=0x1_0000 => (2, out.put(stored.iter().map(|&code| code as u16).collect::<Vec<u16>>())),
+        _ => (4, out.put(stored)),
     };
 }
 
 /// One leaf per code; returns where they are.
 fn put_leaves(
-    out: &mut Vec<u8>,
+    out: &mut RegionOut,
     table_rows: u32,
     present: Present<'_>,
     codes: &[u32],
@@ -277,70 +310,68 @@ fn put_leaves(
 ) -> Vec<u64> {
     let mut builders: Vec<LeafBuilder> = (0..distinct).map(|_| LeafBuilder::new(table_rows)).collect();
     let mut buckets: Vec<Vec<u16>> = vec![Vec::new(); distinct];
-    let mut from = 0;
-    for chunk in 0..chunks_of(table_rows) {
-        let to = present.end_of_chunk(chunk, table_rows);
-        for index in from..to {
+    for (chunk, span) in (0..).zip(present.chunks(table_rows)) {
+        for index in span {
             buckets[codes[index] as usize].push(present.row(index) as u16);
         }
-        from = to;
         if let Some(steps) = &mut steps {
-            steps.push_chunk((0..).zip(&buckets).map(|(code, bucket)| (code, &bucket[..])));
+            let groups = (0..).zip(&buckets).map(|(code, bucket)| (code, &bucket[..]));
+            steps.push(ChunkSteps::of(table_rows, chunk, groups));
         }
         for (builder, bucket) in builders.iter_mut().zip(&mut buckets) {
             builder.push_rows(chunk, bucket);
             bucket.clear();
         }
     }
-    builders.into_iter().map(|builder| builder.finish(out)).collect()
+    builders.into_iter().map(|builder| out.write(|bytes| builder.finish(bytes))).collect()
 }
 
-/// Steps of a column with an order.
-fn steps_of(table_rows: u32, present: Present<'_>, codes: &[u32], order: &[u16]) -> StepsBuilder {
+/// A chunk's rows by (code, row), the codes at every [`FENCE_STRIDE`]th place, and its steps.
+struct ChunkOrder {
+    order: Vec<u16>,
+    fences: Vec<u32>,
+    steps: ChunkSteps,
+}
+
+/// Puts the order, its fences and the steps of a column.
+fn put_order(
+    out: &mut RegionOut,
+    table_rows: u32,
+    present: Present<'_>,
+    codes: &[u32],
+    record: &mut ColumnRecord,
+) {
+    let code_max = record.dictionary.count.saturating_sub(1);
+    let spans = present.chunks(table_rows);
+    let of_chunk = |sorter: &mut ChunkSorter, (chunk, span): (usize, std::ops::Range<usize>)| {
+        let rows = span.clone().map(|index| present.row(index) as u16);
+        let sorted = sorter.sort(&codes[span.clone()], rows, code_max);
+        let order: Vec<u16> = sorted.iter().map(|&packed| packed as u16).collect();
+        let first = span.start.next_multiple_of(FENCE_STRIDE) - span.start;
+        let fences =
+            sorted.iter().skip(first).step_by(FENCE_STRIDE).map(|packed| (packed >> 16) as u32).collect();
+        let mut ends = 0;
+        let groups = sorted.chunk_by(|a, b| a >> 16 == b >> 16).map(|group| {
+            ends += group.len();
+            ((group[0] >> 16) as u32, &order[ends - group.len()..ends])
+        });
+        let steps = ChunkSteps::of(table_rows, chunk as u32, groups);
+        ChunkOrder { order, fences, steps }
+    };
     let mut steps = StepsBuilder::new(table_rows);
-    let mut code_of_row = vec![0_u32; 1 << 16];
-    let mut from = 0;
-    for chunk in 0..chunks_of(table_rows) {
-        let to = present.end_of_chunk(chunk, table_rows);
-        for index in from..to {
-            code_of_row[present.row(index) as u16 as usize] = codes[index];
+    let (mut order, mut fences) = (Vec::with_capacity(codes.len()), Vec::new());
+    // Some chunks at a time, so that what they say does not lie about twice.
+    let spans: Vec<(usize, std::ops::Range<usize>)> = spans.into_iter().enumerate().collect();
+    for some in spans.chunks(64) {
+        let done: Vec<ChunkOrder> =
+            some.par_iter().cloned().map_init(ChunkSorter::default, of_chunk).collect();
+        for chunk in done {
+            order.extend_from_slice(&chunk.order);
+            fences.extend_from_slice(&chunk.fences);
+            steps.push(chunk.steps);
         }
-        let same_code = |a: &u16, b: &u16| code_of_row[*a as usize] == code_of_row[*b as usize];
-        let groups = order[from..to].chunk_by(same_code);
-        steps.push_chunk(groups.map(|group| (code_of_row[group[0] as usize], group)));
-        from = to;
     }
-    steps
-}
-
-/// Per chunk the rows by (code, row), and the code at every [`FENCE_STRIDE`]th position.
-fn order_of(table_rows: u32, present: Present<'_>, codes: &[u32], totals: &[u32]) -> (Vec<u16>, Vec<u32>) {
-    // A counting sort by code keeps rows ascending within a code; dealing that out by chunk keeps both orders.
-    let mut next = totals.to_vec();
-    let mut by_code = vec![0_u32; codes.len()];
-    for (index, &code) in codes.iter().enumerate() {
-        let at = &mut next[code as usize];
-        by_code[*at as usize] = index as u32;
-        *at += 1;
-    }
-    drop(next);
-    let mut cursors = vec![0_usize; chunks_of(table_rows) as usize + 1];
-    for index in 0..codes.len() {
-        cursors[(present.row(index) >> 16) as usize + 1] += 1;
-    }
-    for chunk in 1..cursors.len() {
-        cursors[chunk] += cursors[chunk - 1];
-    }
-    let mut order = vec![0_u16; codes.len()];
-    let mut fences = vec![0_u32; codes.len().div_ceil(FENCE_STRIDE)];
-    for index in by_code {
-        let row = present.row(index as usize);
-        let at = &mut cursors[(row >> 16) as usize];
-        order[*at] = row as u16;
-        if at.is_multiple_of(FENCE_STRIDE) {
-            fences[*at / FENCE_STRIDE] = codes[index as usize];
-        }
-        *at += 1;
-    }
-    (order, fences)
+    record.order_at = out.put(order);
+    out.put(fences);
+    record.steps_at = steps.put(out);
 }

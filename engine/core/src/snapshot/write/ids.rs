@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::encode::{put, put_record};
-use super::reorder::Order;
+use super::region::RegionOut;
+use super::sort::sorted_of;
 use crate::column::Place;
 use crate::error::{Error, Result};
 use crate::format::records::{BUCKET_SLOTS, IDS_ASCEND, IdBucket, IdsRecord, NO_ROW};
@@ -14,59 +14,41 @@ const BUCKET_ROWS_MEAN: usize = 10;
 /// ids to collide, and as the seed depends on all of them, choosing is hard.
 const SEEDS: u64 = 4;
 
-/// Ids as they arrive.
-#[derive(Debug, Default)]
-pub(super) struct IdsBuilder {
-    ids: Vec<u64>,
-}
-
-impl IdsBuilder {
-    pub(super) fn push(&mut self, ids: &[u64]) {
-        self.ids.extend_from_slice(ids);
-    }
-
-    pub(super) fn ids(&self) -> &[u64] {
-        &self.ids
-    }
-
-    /// The region's bytes. Ids that are not unique are refused here, whatever the loader promised.
-    pub(super) fn finish(self, order: Order<'_>) -> Result<Vec<u8>> {
-        let ascended = self.ids.is_sorted_by(|a, b| a < b);
-        let ids = match order {
-            Order::Given => self.ids,
-            Order::By(rows) => rows.iter().map(|&row| self.ids[row as usize]).collect(),
-        };
-        let mut record = IdsRecord { rows: ids.len() as u64, ..IdsRecord::default() };
-        let mut out = vec![0; size_of::<IdsRecord>()];
-        out.reserve(ids.len() * 20 + 4096);
-        record.ids_at = put(&mut out, &ids);
-        if ids.is_sorted_by(|a, b| a < b) {
-            record.flags = IDS_ASCEND;
-        } else {
-            let by_id = match order {
-                // Then rows in id order are the rows as they came.
-                Order::By(rows) if ascended => inverse(rows),
-                _ => rows_by_id(&ids)?,
-            };
-            record.by_id_at = put(&mut out, &by_id);
+/// The region of ids that are unique, in the order they came, and go where `places` says.
+pub(super) fn encode_ids(ids: Vec<u64>, places: Option<&[u32]>) -> Result<RegionOut> {
+    let ascended = ids.is_sorted_by(|a, b| a < b);
+    let ids = match places {
+        None => ids,
+        Some(places) => {
+            let mut moved = vec![0; ids.len()];
+            for (&place, id) in places.iter().zip(ids) {
+                moved[place as usize] = id;
+            }
+            moved
         }
-        put_index(&mut out, &ids, &mut record);
-        put_record(&mut out, 0, &record);
-        Ok(out)
+    };
+    let mut record = IdsRecord { rows: ids.len() as u64, ..IdsRecord::default() };
+    let mut out = RegionOut::default();
+    let at = out.reserve(size_of::<IdsRecord>());
+    if ids.is_sorted_by(|a, b| a < b) {
+        record.flags = IDS_ASCEND;
+    } else {
+        let by_id = match places {
+            // Then rows in id order are the places of the rows as they came.
+            Some(places) if ascended => places.to_vec(),
+            _ => rows_by_id(&ids)?,
+        };
+        record.by_id_at = out.put(by_id);
     }
-}
-
-fn inverse(order: &[u32]) -> Vec<u32> {
-    let mut places = vec![0; order.len()];
-    for (place, &row) in (0..).zip(order) {
-        places[row as usize] = place;
-    }
-    places
+    put_index(&mut out, &ids, &mut record);
+    record.ids_at = out.put(ids);
+    out.fill(at, &record);
+    Ok(out)
 }
 
 fn rows_by_id(ids: &[u64]) -> Result<Vec<u32>> {
-    let mut pairs: Vec<(u64, u32)> = ids.iter().copied().zip(0..).collect();
-    pairs.par_sort_unstable();
+    let rows: Vec<u32> = (0..ids.len() as u32).collect();
+    let pairs = sorted_of(ids, &rows);
     if let Some(twice) = pairs.windows(2).find(|pair| pair[0].0 == pair[1].0) {
         let id = twice[0].0;
         return Err(Error::input(format!("user {id} is there twice; every user must be one row")));
@@ -74,15 +56,15 @@ fn rows_by_id(ids: &[u64]) -> Result<Vec<u32>> {
     Ok(pairs.into_iter().map(|(_, row)| row).collect())
 }
 
-fn put_index(out: &mut Vec<u8>, ids: &[u64], record: &mut IdsRecord) {
+fn put_index(out: &mut RegionOut, ids: &[u64], record: &mut IdsRecord) {
     // The same ids always give the same bytes.
     let seed = xxhash_rust::xxh3::xxh3_64(bytemuck::cast_slice(ids));
     let homes = ids.len().div_ceil(BUCKET_ROWS_MEAN) as u32;
     let seeds = (0..SEEDS).map(|attempt| seed.wrapping_add(attempt));
     let mut built = seeds.map(|seed| (seed, buckets_of(ids, seed, homes)));
     if let Some((seed, buckets)) = built.find_map(|(seed, buckets)| Some((seed, buckets?))) {
-        record.buckets_at = put(out, &buckets);
         (record.seed, record.homes, record.buckets) = (seed, homes, buckets.len() as u32);
+        record.buckets_at = out.put(buckets);
     }
 }
 

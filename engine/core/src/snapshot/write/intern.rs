@@ -4,36 +4,62 @@ use hashbrown::HashTable;
 use rayon::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::encode::Distinct;
+use super::dictionary::Distinct;
+use crate::batch::Keys;
+
+/// Keys below this are found without hashing.
+const SMALL_KEYS: usize = 1 << 12;
 
 /// Values seen so far, of one width.
 #[derive(Debug)]
 pub(super) struct Interner {
     values: Distinct,
     table: HashTable<u32>,
+    /// Provisional code of each small key, plus one.
+    small: Vec<u32>,
 }
 
 impl Interner {
+    fn new(values: Distinct) -> Self {
+        Self { values, table: HashTable::new(), small: Vec::new() }
+    }
+
     pub(super) fn fixed8() -> Self {
-        Self { values: Distinct::Fixed8(Vec::new()), table: HashTable::new() }
+        Self { small: vec![0; SMALL_KEYS], ..Self::new(Distinct::Fixed8(Vec::new())) }
     }
 
     pub(super) fn fixed16() -> Self {
-        Self { values: Distinct::Fixed16(Vec::new()), table: HashTable::new() }
+        Self::new(Distinct::Fixed16(Vec::new()))
     }
 
     pub(super) fn bytes() -> Self {
-        Self { values: Distinct::Bytes { ends: Vec::new(), bytes: Vec::new() }, table: HashTable::new() }
+        Self::new(Distinct::Bytes { ends: Vec::new(), bytes: Vec::new() })
     }
 
     pub(super) fn len(&self) -> usize {
         self.values.len()
     }
 
-    /// The provisional code of a 64-bit key; `None` if this interner is of another width.
-    pub(super) fn code8(&mut self, key: u64) -> Option<u32> {
+    /// The provisional code of the value at an index; `None` if its width is not the interner's.
+    pub(super) fn code_of(&mut self, keys: &Keys, index: usize) -> Option<u32> {
+        match keys {
+            Keys::Bool(keys) => self.code8(keys[index].into()),
+            Keys::Fixed8(keys) => self.code8(keys[index]),
+            Keys::Fixed16(keys) => self.code16(keys[index]),
+            Keys::Bytes { .. } => self.code_bytes(text_of(keys, index)?),
+        }
+    }
+
+    fn code8(&mut self, key: u64) -> Option<u32> {
         let Distinct::Fixed8(keys) = &mut self.values else { return None };
         let next = keys.len() as u32;
+        if let Some(code) = self.small.get_mut(key as usize) {
+            if *code == 0 {
+                keys.push(key);
+                *code = next + 1;
+            }
+            return Some(*code - 1);
+        }
         let found =
             self.table.entry(mix(key), |&code| keys[code as usize] == key, |&code| mix(keys[code as usize]));
         let code = *found.or_insert(next).get();
@@ -43,8 +69,7 @@ impl Interner {
         Some(code)
     }
 
-    /// The provisional code of a 128-bit key.
-    pub(super) fn code16(&mut self, key: u128) -> Option<u32> {
+    fn code16(&mut self, key: u128) -> Option<u32> {
         let Distinct::Fixed16(keys) = &mut self.values else { return None };
         let hash = |key: u128| mix(key as u64 ^ mix((key >> 64) as u64));
         let next = keys.len() as u32;
@@ -60,8 +85,7 @@ impl Interner {
         Some(code)
     }
 
-    /// The provisional code of bytes.
-    pub(super) fn code_bytes(&mut self, value: &[u8]) -> Option<u32> {
+    fn code_bytes(&mut self, value: &[u8]) -> Option<u32> {
         let Distinct::Bytes { ends, bytes } = &mut self.values else { return None };
         let next = ends.len() as u32;
         let found = self.table.entry(
@@ -85,13 +109,21 @@ impl Interner {
         }
     }
 
-    /// For each provisional code its final one.
-    pub(super) fn finals(&self) -> Vec<u32> {
-        finals_of(&self.order())
+    /// The value of a provisional code as bytes that sort as the values do; for texts and 128-bit keys. `room` is for
+    /// the latter.
+    pub(super) fn bytes_of<'a>(&'a self, code: u32, room: &'a mut [u8; 16]) -> &'a [u8] {
+        match &self.values {
+            Distinct::Bytes { ends, bytes } => slice(ends, bytes, code),
+            Distinct::Fixed16(keys) => {
+                *room = keys[code as usize].to_be_bytes();
+                room
+            }
+            Distinct::Fixed8(_) => &[],
+        }
     }
 
     /// The provisional codes in the order of their values.
-    fn order(&self) -> Vec<u32> {
+    pub(super) fn order(&self) -> Vec<u32> {
         let mut order: Vec<u32> = (0..self.values.len() as u32).collect();
         match &self.values {
             Distinct::Fixed8(keys) => order.par_sort_unstable_by_key(|&code| keys[code as usize]),
@@ -99,16 +131,20 @@ impl Interner {
             Distinct::Bytes { ends, bytes } => {
                 order.par_sort_unstable_by(|&a, &b| slice(ends, bytes, a).cmp(slice(ends, bytes, b)));
             }
-            Distinct::None => {}
         }
         order
     }
 
-    /// The dictionary, and for each provisional code its final one.
-    pub(super) fn into_sorted(mut self) -> (Distinct, Vec<u32>) {
-        self.table = HashTable::new();
-        let order = self.order();
-        let sorted = match self.values {
+    /// For each provisional code its final one.
+    pub(super) fn finals(&self) -> Vec<u32> {
+        finals_of(&self.order(), self.len())
+    }
+
+    /// The dictionary of the values whose codes are `used`, and for each provisional code its final one.
+    pub(super) fn sorted(&self, used: impl Fn(u32) -> bool) -> (Distinct, Vec<u32>) {
+        let mut order = self.order();
+        order.retain(|&code| used(code));
+        let sorted = match &self.values {
             Distinct::Fixed8(keys) => {
                 Distinct::Fixed8(order.iter().map(|&code| keys[code as usize]).collect())
             }
@@ -118,21 +154,27 @@ impl Interner {
             Distinct::Bytes { ends, bytes } => {
                 let mut sorted = (Vec::with_capacity(ends.len()), Vec::with_capacity(bytes.len()));
                 for &code in &order {
-                    sorted.1.extend_from_slice(slice(&ends, &bytes, code));
+                    sorted.1.extend_from_slice(slice(ends, bytes, code));
                     sorted.0.push(sorted.1.len() as u64);
                 }
                 Distinct::Bytes { ends: sorted.0, bytes: sorted.1 }
             }
-            Distinct::None => Distinct::None,
         };
-        (sorted, finals_of(&order))
+        (sorted, finals_of(&order, self.len()))
     }
 }
 
-fn finals_of(order: &[u32]) -> Vec<u32> {
-    let mut finals = vec![0; order.len()];
-    for (code, &provisional) in order.iter().enumerate() {
-        finals[provisional as usize] = code as u32;
+/// The bytes of a text, or of a 128-bit key.
+pub(super) fn text_of(keys: &Keys, index: usize) -> Option<&[u8]> {
+    let Keys::Bytes { ends, bytes } = keys else { return None };
+    let start = index.checked_sub(1).map_or(0, |before| ends[before]);
+    bytes.get(start as usize..ends[index] as usize)
+}
+
+fn finals_of(order: &[u32], codes: usize) -> Vec<u32> {
+    let mut finals = vec![0; codes];
+    for (code, &provisional) in (0..).zip(order) {
+        finals[provisional as usize] = code;
     }
     finals
 }

@@ -1,34 +1,42 @@
-//! Map columns on their way in: (row, key, value) entries, split at the end into a value column per key.
+//! Map columns on their way in: entries by row, split at the end into a value column per key.
 
 use std::path::Path;
 
-use super::encode::{Present, Region, encode_values, put_record};
-use super::intern::Interner;
-use super::reorder::Order;
-use super::scalar::{check_ends, check_values, code_of, sort_keys};
+use super::bits::RowBits;
+use super::encode::{Codes, Present, encode_codes, encode_numbers, leaf_of_bits};
+use super::intern::{Interner, text_of};
+use super::place::{NOWHERE, Owners, Places};
+use super::region::{Region, RegionOut};
+use super::sort::sorted_of;
 use super::sort_key::SortKey;
-use super::spool::{RowBits, Spool};
+use super::spool::Spool;
+use super::values::{check_ends, check_values, each_of_pairs};
 use crate::batch::{Keys, Values};
-use crate::bitmap::encode_leaf;
 use crate::error::Result;
 use crate::format::records::{ColumnRecord, MapRecord};
+
+/// Where a key has a value in fewer than one row of so many, its rows are sorted; else each value goes straight to its row.
+const SPREAD_ROWS: usize = 32;
 
 /// Collects one map column.
 #[derive(Debug)]
 pub(super) struct MapBuilder {
     present: RowBits,
+    /// How many entries each row with a map has.
+    counts: Spool,
     interner: Interner,
-    /// Row and provisional key of each entry, in row order.
-    entries: Spool<[u32; 2]>,
-    values: Spool<u64>,
+    /// Provisional key of each entry.
+    keys: Spool,
+    values: Spool,
 }
 
 impl Default for MapBuilder {
     fn default() -> Self {
         Self {
             present: RowBits::default(),
+            counts: Spool::default(),
             interner: Interner::bytes(),
-            entries: Spool::default(),
+            keys: Spool::default(),
             values: Spool::default(),
         }
     }
@@ -37,7 +45,6 @@ impl Default for MapBuilder {
 impl MapBuilder {
     pub(super) fn push(
         &mut self,
-        first_row: u32,
         rows: usize,
         ends: &[u32],
         keys: &Values,
@@ -51,40 +58,44 @@ impl MapBuilder {
             return Err("a map's values must be numbers of at most 64 bits".to_owned());
         };
         let mut start = 0;
+        self.present.extend(rows, present);
         for (row, &end) in ends.iter().enumerate() {
-            let here = present.is_none_or(|present| present[row]);
-            self.present.push(here);
             let in_row = start as usize..end as usize;
+            start = end;
+            if !present.is_none_or(|present| present[row]) {
+                continue;
+            }
+            let before = self.keys.len();
             for index in in_row.clone() {
                 let present = |index: usize| values.present.as_ref().is_none_or(|present| present[index]);
                 // A NULL takes its key, as the first of several values does.
                 let taken = || {
-                    let same = |other: &usize| bytes_at(&keys.keys, *other) == bytes_at(&keys.keys, index);
+                    let same = |other: &usize| text_of(&keys.keys, *other) == text_of(&keys.keys, index);
                     (in_row.start..index).filter(|&other| !present(other)).any(|other| same(&other))
                 };
-                if here && present(index) && (values.present.is_none() || !taken()) {
-                    let code =
-                        code_of(&mut self.interner, &keys.keys, index).ok_or("its keys are not text")?;
-                    self.entries.push([first_row + row as u32, code]);
+                if present(index) && (values.present.is_none() || !taken()) {
+                    let code = self.interner.code_of(&keys.keys, index).ok_or("its keys are not text")?;
+                    self.keys.push(code.into());
                     self.values.push(numbers[index]);
                 }
             }
-            start = end;
+            self.counts.push((self.keys.len() - before) as u64);
         }
         Ok(())
     }
 
     pub(super) fn buffered_bytes(&self) -> usize {
-        self.entries.buffered_bytes() + self.values.buffered_bytes()
+        self.counts.buffered_bytes() + self.keys.buffered_bytes() + self.values.buffered_bytes()
     }
 
     pub(super) fn spill(&mut self, dir: &Path, name: &str) -> Result<()> {
-        self.entries.spill(dir, &format!("{name}-entries"))?;
+        self.counts.spill(dir, &format!("{name}-counts"))?;
+        self.keys.spill(dir, &format!("{name}-keys"))?;
         self.values.spill(dir, &format!("{name}-values"))
     }
 
     pub(super) fn values(&self) -> usize {
-        self.present.len() / 8 + self.entries.len()
+        self.present.len() / 8 + self.keys.len()
     }
 
     /// Whether there is a map, as a key to sort rows by.
@@ -92,88 +103,125 @@ impl MapBuilder {
         SortKey::presence(&self.present)
     }
 
-    /// Row and provisional key of each entry, by row.
-    pub(super) fn entries(&self) -> &[[u32; 2]] {
-        self.entries.as_slice()
+    /// The provisional keys of all entries, and their rows.
+    pub(super) fn coded(&self) -> (Owners<'_>, &Spool) {
+        (Owners::Many(&self.present, &self.counts), &self.keys)
     }
 
-    /// Nothing comes any more: what was spilled can be read.
-    pub(super) fn seal(&mut self) -> Result<()> {
-        self.entries.seal()?;
-        self.values.seal()
-    }
-
-    /// Encodes the column of a sealed builder, its rows in the given order.
-    pub(super) fn finish(self, order: Order<'_>) -> Region {
-        let table_rows = self.present.len() as u32;
-        let mut out = vec![0; size_of::<MapRecord>()];
-        let mut record = MapRecord { present: self.present.ones() as u32, ..MapRecord::default() };
-        if !self.present.all() {
-            record.presence_at = encode_leaf(table_rows, order.bits(&self.present).iter(), &mut out);
+    /// Encodes the column, its rows where they belong.
+    pub(super) fn finish(self, places: &Places) -> Result<Region> {
+        let table_rows = places.table_rows();
+        let presence = places.bits(&self.present);
+        let mut out = RegionOut::default();
+        let at = out.reserve(size_of::<MapRecord>());
+        let mut record = MapRecord { present: presence.ones() as u32, ..MapRecord::default() };
+        if !presence.all() {
+            record.presence_at = leaf_of_bits(&mut out, table_rows, &presence);
         }
-        let (keys, finals) = self.interner.into_sorted();
+        let counts = self.count_keys(places)?;
+        let (keys, finals) = self.interner.sorted(|code| counts[code as usize] > 0);
+        let distinct = keys.len();
         record.dictionary = keys.put(&mut out);
-        drop(keys);
-        let by_key = ByKey::new(&self.entries, &self.values, &finals, order);
-        out.resize(out.len().next_multiple_of(64), 0);
-        record.columns_at = out.len() as u64;
-        let records_at = out.len();
-        out.resize(records_at + finals.len() * size_of::<ColumnRecord>(), 0);
-        for key in 0..finals.len() {
-            let column = by_key.encode(key, table_rows, &mut out);
-            put_record(&mut out, records_at + key * size_of::<ColumnRecord>(), &column);
+        out.align();
+        record.columns_at = out.reserve(distinct * size_of::<ColumnRecord>());
+        let mut entries = self.by_key(places, &counts, &finals)?;
+        for (key, entries) in entries.iter_mut().enumerate() {
+            let column = entries.encode(table_rows, &mut out);
+            out.fill(record.columns_at + (key * size_of::<ColumnRecord>()) as u64, &column);
         }
-        put_record(&mut out, 0, &record);
-        Region { bytes: out, distinct: finals.len() as u64, present: record.present.into() }
+        out.fill(at, &record);
+        Ok(Region { bytes: out, distinct: distinct as u64, present: record.present.into() })
+    }
+
+    /// How many entries of rows of the table have each provisional key.
+    fn count_keys(&self, places: &Places) -> Result<Vec<u32>> {
+        let mut counts = vec![0; self.interner.len()];
+        let (owners, keys) = self.coded();
+        places.each_owned(&owners, keys, &mut |keys, _| {
+            for &key in keys {
+                counts[key as usize] += 1;
+            }
+        })?;
+        Ok(counts)
+    }
+
+    fn by_key(&self, places: &Places, counts: &[u32], finals: &[u32]) -> Result<Vec<Entries>> {
+        let mut held: Vec<(u32, u32)> =
+            finals.iter().copied().zip(counts.iter().copied()).filter(|(_, count)| *count > 0).collect();
+        held.sort_unstable();
+        let mut entries: Vec<Entries> = held.iter().map(|(_, count)| Entries::with_room(*count)).collect();
+        let mut values = self.values.reader();
+        let (owners, mut nth, mut failed) = (self.coded().0.reader(), 0, Ok(()));
+        let (mut owners, mut rows) = (owners, Vec::new());
+        self.keys.each_slice(|keys| {
+            rows.clear();
+            let mut add = || -> Result<()> {
+                owners.fill(keys.len(), &mut rows)?;
+                for (&key, &row) in keys.iter().zip(&rows) {
+                    let (row, value) = (places.of(row), values.get(nth)?);
+                    nth += 1;
+                    if row != NOWHERE {
+                        entries[finals[key as usize] as usize].push(row, value);
+                    }
+                }
+                Ok(())
+            };
+            if failed.is_ok() {
+                failed = add();
+            }
+        })?;
+        failed?;
+        Ok(entries)
     }
 }
 
-fn bytes_at(keys: &Keys, index: usize) -> Option<&[u8]> {
-    let Keys::Bytes { ends, bytes } = keys else { return None };
-    let start = index.checked_sub(1).map_or(0, |before| ends[before]);
-    bytes.get(start as usize..ends[index] as usize)
-}
-
-/// Entries grouped by key, rows ascending.
-struct ByKey {
-    starts: Vec<u32>,
+/// The entries of one key.
+#[derive(Debug)]
+struct Entries {
     rows: Vec<u32>,
     values: Vec<u64>,
 }
 
-impl ByKey {
-    fn new(entries: &Spool<[u32; 2]>, values: &Spool<u64>, finals: &[u32], order: Order<'_>) -> Self {
-        let entries = entries.as_slice();
-        let mut starts = vec![0_u32; finals.len() + 1];
-        for [_, code] in entries {
-            starts[finals[*code as usize] as usize + 1] += 1;
-        }
-        for key in 0..finals.len() {
-            starts[key + 1] += starts[key];
-        }
-        let mut next = starts.clone();
-        let (mut rows, mut sorted) = (vec![0; entries.len()], vec![0; entries.len()]);
-        order.for_each_pair(entries, |row, index| {
-            let at = &mut next[finals[entries[index][1] as usize] as usize];
-            (rows[*at as usize], sorted[*at as usize]) = (row, values.as_slice()[index]);
-            *at += 1;
-        });
-        Self { starts, rows, values: sorted }
+impl Entries {
+    fn with_room(count: u32) -> Self {
+        Self { rows: Vec::with_capacity(count as usize), values: Vec::with_capacity(count as usize) }
     }
 
-    fn encode(&self, key: usize, table_rows: u32, out: &mut Vec<u8>) -> ColumnRecord {
-        let span = self.starts[key] as usize..self.starts[key + 1] as usize;
-        let (mut rows, mut values) = (Vec::with_capacity(span.len()), Vec::with_capacity(span.len()));
-        for (&row, &value) in self.rows[span.clone()].iter().zip(&self.values[span]) {
-            // The first of a row's entries with this key counts.
-            if rows.last() != Some(&row) {
-                rows.push(row);
-                values.push(value);
-            }
+    fn push(&mut self, row: u32, value: u64) {
+        // Of a row's entries with this key, which follow each other, the first counts.
+        if self.rows.last() != Some(&row) {
+            self.rows.push(row);
+            self.values.push(value);
         }
-        let (distinct, codes) = sort_keys(&values);
-        let dictionary = distinct.put(out);
-        let present = if rows.len() == table_rows as usize { Present::All } else { Present::Rows(&rows) };
-        encode_values(out, table_rows, present, &codes, dictionary)
     }
+
+    /// Encodes a value column; the entries are given up.
+    fn encode(&mut self, table_rows: u32, out: &mut RegionOut) -> ColumnRecord {
+        let (rows, values) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.values));
+        if rows.len() < table_rows as usize / SPREAD_ROWS {
+            let (rows, values) = in_row_order(rows, values);
+            return encode_numbers(out, table_rows, Present::Rows(&rows), 0, values);
+        }
+        let mut presence = RowBits::none(table_rows as usize);
+        for &row in &rows {
+            presence.set(row);
+        }
+        let pairs = sorted_of(&values, &rows);
+        drop((rows, values));
+        let mut codes = Codes::new(table_rows);
+        let dictionary = each_of_pairs(&pairs, &mut codes).put(out);
+        drop(pairs);
+        encode_codes(out, table_rows, &presence, codes, dictionary)
+    }
+}
+
+/// Rows and their values, rows ascending.
+fn in_row_order(rows: Vec<u32>, values: Vec<u64>) -> (Vec<u32>, Vec<u64>) {
+    if rows.is_sorted() {
+        return (rows, values);
+    }
+    let numbers: Vec<u64> = rows.iter().map(|&row| row.into()).collect();
+    let places: Vec<u32> = (0..rows.len() as u32).collect();
+    let sorted = sorted_of(&numbers, &places);
+    sorted.into_iter().map(|(row, at)| (row as u32, values[at as usize])).unzip()
 }

@@ -1,13 +1,18 @@
 //! A column as a key that rows can be sorted by: few levels, ordered as the values are; no value is the lowest.
 
-use super::spool::{Ranks, RowBits};
+use super::bits::{Ranks, RowBits};
+use super::place::{NOWHERE, Places};
+use super::spool::{Reader, Spool};
+use crate::error::Result;
 
 /// Levels of a column that has more distinct values than would each get a bitmap.
 const BINS: usize = 16;
 /// Lists longer than this count as this long.
-const LENGTH_MAX: u32 = 254;
+const LENGTH_MAX: u64 = 254;
+/// Numbers that tell the quantiles of all.
+const QUANTILES_FROM: usize = 1 << 16;
 
-/// The key of one column.
+/// The key of one column, by row of its input.
 #[derive(Debug)]
 pub(super) struct SortKey<'a> {
     present: Ranks<'a>,
@@ -23,11 +28,10 @@ enum Values<'a> {
     Presence,
     Truths(&'a RowBits),
     /// Provisional codes, and the level of each.
-    Codes16(&'a [u16], Vec<u32>),
-    Codes32(&'a [u32], Vec<u32>),
+    Codes(&'a Spool, Vec<u32>),
     /// Keys, and the first key of each bin.
-    Keys(&'a [u64], Vec<u64>),
-    Lengths(&'a [u32]),
+    Keys(&'a Spool, Vec<u64>),
+    Lengths(&'a Spool),
 }
 
 impl<'a> SortKey<'a> {
@@ -46,30 +50,26 @@ impl<'a> SortKey<'a> {
         Self::new(present, Values::Truths(truths), 2)
     }
 
-    /// By the final code of each provisional one.
-    pub(super) fn codes16(present: &'a RowBits, codes: &'a [u16], finals: Vec<u32>) -> Self {
-        let levels = finals.iter().max().map_or(0, |&last| last + 1);
-        Self::new(present, Values::Codes16(codes, finals), levels)
-    }
-
-    /// The same for wider codes.
-    pub(super) fn codes32(present: &'a RowBits, codes: &'a [u32], finals: Vec<u32>) -> Self {
-        let levels = finals.iter().max().map_or(0, |&last| last + 1);
-        Self::new(present, Values::Codes32(codes, finals), levels)
+    /// By the level of each provisional code.
+    pub(super) fn codes(present: &'a RowBits, codes: &'a Spool, levels_by_code: Vec<u32>) -> Self {
+        let levels = levels_by_code.iter().max().map_or(0, |&last| last + 1);
+        Self::new(present, Values::Codes(codes, levels_by_code), levels)
     }
 
     /// By quantiles, as far as a few of the keys tell them.
-    pub(super) fn keys(present: &'a RowBits, keys: &'a [u64]) -> Self {
-        let some = keys.iter().step_by((keys.len() / 65_536).max(1)).copied().collect();
-        let bounds = quantiles(some);
+    pub(super) fn keys(present: &'a RowBits, keys: &'a Spool) -> Result<Self> {
+        let mut reader = keys.reader();
+        let some = (0..keys.len()).step_by((keys.len() / QUANTILES_FROM).max(1));
+        let bounds = quantiles(some.map(|at| reader.get(at)).collect::<Result<_>>()?);
         let levels = bounds.len() as u32 + 1;
-        Self::new(present, Values::Keys(keys, bounds), levels)
+        Ok(Self::new(present, Values::Keys(keys, bounds), levels))
     }
 
     /// By length.
-    pub(super) fn lengths(present: &'a RowBits, lengths: &'a [u32]) -> Self {
-        let longest = lengths.iter().max().map_or(0, |&length| length.min(LENGTH_MAX));
-        Self::new(present, Values::Lengths(lengths), longest + 1)
+    pub(super) fn lengths(present: &'a RowBits, lengths: &'a Spool) -> Result<Self> {
+        let mut longest = 0;
+        lengths.each(|length| longest = longest.max(length.min(LENGTH_MAX)))?;
+        Ok(Self::new(present, Values::Lengths(lengths), longest as u32 + 1))
     }
 
     /// How many levels there are, that of no value included.
@@ -82,18 +82,83 @@ impl<'a> SortKey<'a> {
         self.absent
     }
 
-    /// The level of a row.
-    pub(super) fn at(&self, row: u32) -> u32 {
-        let Some(at) = self.present.rank(row).map(|at| at as usize) else { return 0 };
-        self.absent
-            + match &self.values {
-                Values::Presence => 0,
-                Values::Truths(truths) => truths.get(row).into(),
-                Values::Codes16(codes, finals) => finals[codes[at] as usize],
-                Values::Codes32(codes, finals) => finals[codes[at] as usize],
-                Values::Keys(keys, bounds) => bounds.partition_point(|&bound| bound <= keys[at]) as u32,
-                Values::Lengths(lengths) => lengths[at].min(LENGTH_MAX),
+    /// The level of each of these rows; cheap if rows ascend.
+    pub(super) fn levels_at(&self, rows: impl Iterator<Item = u32>, mut f: impl FnMut(u32)) -> Result<()> {
+        let mut reader = match &self.values {
+            Values::Codes(spool, _) | Values::Keys(spool, _) | Values::Lengths(spool) => Some(spool.reader()),
+            Values::Presence | Values::Truths(_) => None,
+        };
+        for row in rows {
+            let Some(at) = self.present.rank(row) else {
+                f(0);
+                continue;
+            };
+            let value = reader.as_mut().map_or(Ok(0), |reader: &mut Reader<'_>| reader.get(at as usize))?;
+            f(self.absent + self.level(row, value));
+        }
+        Ok(())
+    }
+
+    fn level(&self, row: u32, value: u64) -> u32 {
+        match &self.values {
+            Values::Presence => 0,
+            Values::Truths(truths) => truths.get(row).into(),
+            Values::Codes(_, levels) => levels[value as usize],
+            Values::Keys(_, bounds) => bounds.partition_point(|&bound| bound <= value) as u32,
+            Values::Lengths(_) => value.min(LENGTH_MAX) as u32,
+        }
+    }
+}
+
+/// A key by row of the table.
+#[derive(Debug)]
+pub(super) enum Key<'a> {
+    /// The input's rows are the table's.
+    Same(SortKey<'a>),
+    /// They are not: the level of each row of the table, rows that the input lacks as if without a value.
+    Moved { levels_by_row: Vec<u16>, levels: u32, absent: u32 },
+}
+
+impl<'a> Key<'a> {
+    pub(super) fn new(key: SortKey<'a>, places: &Places) -> Result<Self> {
+        let Some(moved) = places.moved() else { return Ok(Self::Same(key)) };
+        // No value must have a level, even if each row of the input has one.
+        let more = 1 - key.absent();
+        let mut levels_by_row = vec![0_u16; places.table_rows() as usize];
+        let mut at = 0;
+        key.levels_at(0..moved.len() as u32, |level| {
+            if moved[at] != NOWHERE {
+                levels_by_row[moved[at] as usize] = (level + more) as u16;
             }
+            at += 1;
+        })?;
+        Ok(Self::Moved { levels_by_row, levels: key.levels() + more, absent: 1 })
+    }
+
+    pub(super) fn levels(&self) -> u32 {
+        match self {
+            Self::Same(key) => key.levels(),
+            Self::Moved { levels, .. } => *levels,
+        }
+    }
+
+    /// How many of the levels stand for no value.
+    pub(super) fn absent(&self) -> u32 {
+        match self {
+            Self::Same(key) => key.absent(),
+            Self::Moved { absent, .. } => *absent,
+        }
+    }
+
+    /// The level of each of these rows of the table, ascending.
+    pub(super) fn levels_at(&self, rows: impl Iterator<Item = u32>, mut f: impl FnMut(u32)) -> Result<()> {
+        match self {
+            Self::Same(key) => key.levels_at(rows, f),
+            Self::Moved { levels_by_row, .. } => {
+                rows.for_each(|row| f(levels_by_row[row as usize].into()));
+                Ok(())
+            }
+        }
     }
 }
 

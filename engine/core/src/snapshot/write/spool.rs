@@ -1,170 +1,288 @@
-//! Values on their way to the encoder: in memory, or in a file once the budget is used up.
+//! Numbers on their way to the encoder, in blocks of the width that their values need: in memory, or in a file once the
+//! budget is used up. They are read in the order they came, block by block, so that a file never has to be in memory.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-
-use bytemuck::{AnyBitPattern, NoUninit};
+use std::sync::OnceLock;
 
 use crate::error::{Error, Result};
-use crate::storage::Bytes;
 
-/// A growing list of fixed-width values.
+/// Values of a block.
+const BLOCK: usize = 8192;
+
+/// The same; `MUSTER_SPOOL_VALUES` makes it less, so that tests meet several blocks in small tables.
+fn block_values() -> usize {
+    static VALUES: OnceLock<usize> = OnceLock::new();
+    *VALUES.get_or_init(|| {
+        let wanted = std::env::var("MUSTER_SPOOL_VALUES").ok().and_then(|values| values.parse().ok());
+        wanted.unwrap_or(BLOCK).clamp(1, BLOCK)
+    })
+}
+
+/// A file that is gone when the process is: it has no name any more.
 #[derive(Debug)]
-pub(super) struct Spool<T> {
-    buffer: Vec<T>,
-    spilled: Option<(PathBuf, File)>,
-    spilled_len: usize,
-    sealed: Option<Bytes>,
+pub(super) struct SpillFile {
+    path: PathBuf,
+    file: File,
+    len: u64,
 }
 
-impl<T> Default for Spool<T> {
+impl SpillFile {
+    /// A new file of this name, which is removed from its folder at once.
+    pub(super) fn create(dir: &Path, name: &str) -> Result<Self> {
+        let path = dir.join(format!("{name}.tmp"));
+        let mut options = File::options();
+        let options = options.read(true).write(true).create_new(true);
+        let file = options.open(&path).map_err(Error::io("create", &path))?;
+        std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+        Ok(Self { path, file, len: 0 })
+    }
+
+    pub(super) fn append(&mut self, bytes: &[u8]) -> Result<u64> {
+        let at = self.len;
+        self.file.write_all_at(bytes, at).map_err(Error::io("write", &self.path))?;
+        self.len += bytes.len() as u64;
+        Ok(at)
+    }
+
+    /// Bytes in it.
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Reads what was appended at a place; several threads may.
+    pub(super) fn read(&self, at: u64, bytes: &mut [u8]) -> Result<()> {
+        self.file.read_exact_at(bytes, at).map_err(Error::io("read", &self.path))
+    }
+
+    /// Copies everything to a writer.
+    pub(super) fn copy_to(&self, to: &mut impl Write) -> std::io::Result<()> {
+        let mut from = &self.file;
+        from.seek(SeekFrom::Start(0))?;
+        let copied = std::io::copy(&mut from.take(self.len), to)?;
+        let short = std::io::ErrorKind::UnexpectedEof;
+        if copied == self.len { Ok(()) } else { Err(short.into()) }
+    }
+}
+
+/// A growing list of numbers.
+#[derive(Debug)]
+pub(super) struct Spool {
+    /// Values of a block.
+    block: usize,
+    /// The last block, not yet full.
+    tail: Vec<u64>,
+    blocks: Vec<Block>,
+    /// The blocks from `spilled` on.
+    packed: Vec<u8>,
+    file: Option<SpillFile>,
+    /// Blocks that are in the file.
+    spilled: usize,
+    /// The least and the greatest value of the blocks.
+    bounds: (u64, u64),
+}
+
+/// Values as distances from the least of them.
+#[derive(Debug, Clone, Copy)]
+struct Block {
+    base: u64,
+    /// In the file or in memory.
+    at: u64,
+    /// Bytes a value: 0, 1, 2, 4 or 8.
+    width: u8,
+}
+
+impl Default for Spool {
     fn default() -> Self {
-        Self { buffer: Vec::new(), spilled: None, spilled_len: 0, sealed: None }
+        let (tail, blocks, packed) = (Vec::new(), Vec::new(), Vec::new());
+        Self { block: block_values(), tail, blocks, packed, file: None, spilled: 0, bounds: (u64::MAX, 0) }
     }
 }
 
-impl<T: NoUninit + AnyBitPattern> Spool<T> {
-    pub(super) fn push(&mut self, value: T) {
-        self.buffer.push(value);
+impl Spool {
+    pub(super) fn push(&mut self, value: u64) {
+        self.tail.push(value);
+        if self.tail.len() == self.block {
+            self.pack();
+        }
     }
 
-    pub(super) fn extend(&mut self, values: impl IntoIterator<Item = T>) {
-        self.buffer.extend(values);
+    pub(super) fn extend(&mut self, values: impl IntoIterator<Item = u64>) {
+        let mut values = values.into_iter();
+        loop {
+            self.tail.extend(values.by_ref().take(self.block - self.tail.len()));
+            if self.tail.len() < self.block {
+                return;
+            }
+            self.pack();
+        }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.sealed.as_ref().map_or(self.spilled_len + self.buffer.len(), |_| self.as_slice().len())
+        self.blocks.len() * self.block + self.tail.len()
     }
 
     pub(super) fn buffered_bytes(&self) -> usize {
-        self.buffer.capacity() * size_of::<T>()
+        self.packed.capacity()
+    }
+
+    fn pack(&mut self) {
+        let base = self.tail.iter().copied().min().unwrap_or(0);
+        let most = self.tail.iter().copied().max().unwrap_or(0);
+        self.bounds = (self.bounds.0.min(base), self.bounds.1.max(most));
+        let range = most - base;
+        let at = self.packed.len() as u64;
+        let distances = self.tail.iter().map(|value| value - base);
+        let width = match range {
+            0 => 0,
+            1..=0xff => {
+                self.packed.extend(distances.map(|distance| distance as u8));
+                1
+            }
+            0x100..=0xffff => {
+                self.packed.extend(distances.flat_map(|distance| (distance as u16).to_le_bytes()));
+                2
+            }
+            0x1_0000..=0xffff_ffff => {
+                self.packed.extend(distances.flat_map(|distance| (distance as u32).to_le_bytes()));
+                4
+            }
+            _ => {
+                self.packed.extend(distances.flat_map(u64::to_le_bytes));
+                8
+            }
+        };
+        self.blocks.push(Block { base, at, width });
+        self.tail.clear();
     }
 
     /// Moves what is in memory to a file of this name.
     pub(super) fn spill(&mut self, dir: &Path, name: &str) -> Result<()> {
-        if self.buffer.is_empty() {
+        if self.packed.is_empty() {
             return Ok(());
         }
-        if self.spilled.is_none() {
-            let path = dir.join(format!("{name}.tmp"));
-            let mut options = OpenOptions::new();
-            let file =
-                options.append(true).create_new(true).open(&path).map_err(Error::io("create", &path))?;
-            self.spilled = Some((path, file));
+        if self.file.is_none() {
+            self.file = Some(SpillFile::create(dir, name)?);
         }
-        if let Some((path, file)) = &mut self.spilled {
-            file.write_all(bytemuck::cast_slice(&self.buffer)).map_err(Error::io("write", path))?;
-        }
-        self.spilled_len += self.buffer.len();
-        self.buffer = Vec::new();
+        let Some(file) = &mut self.file else { return Ok(()) };
+        let at = file.append(&self.packed)?;
+        self.blocks[self.spilled..].iter_mut().for_each(|block| block.at += at);
+        self.spilled = self.blocks.len();
+        self.packed = Vec::new();
         Ok(())
     }
 
-    /// Ends the spool: nothing can be added any more, and all values are one slice. Its file is removed at once; the
-    /// mapping keeps the bytes.
-    pub(super) fn seal(&mut self) -> Result<()> {
-        let Some((path, mut file)) = self.spilled.take() else { return Ok(()) };
-        file.write_all(bytemuck::cast_slice(&self.buffer)).map_err(Error::io("write", &path))?;
-        drop(file);
-        self.buffer = Vec::new();
-        self.sealed = Some(Bytes::map(&path)?);
-        std::fs::remove_file(&path).map_err(Error::io("remove", &path))
+    /// The least and the greatest value; of no values anything.
+    pub(super) fn bounds(&self) -> (u64, u64) {
+        let (low, high) = self.tail.iter().fold(self.bounds, |(low, high), &v| (low.min(v), high.max(v)));
+        (low.min(high), high)
     }
 
-    /// All values of a spool that was sealed.
-    pub(super) fn as_slice(&self) -> &[T] {
-        self.sealed.as_ref().map_or(&self.buffer[..], |bytes| bytemuck::cast_slice(bytes.as_slice()))
+    /// A reader of values at ascending places.
+    pub(super) fn reader(&self) -> Reader<'_> {
+        Reader { spool: self, block: usize::MAX, values: Vec::new(), bytes: Vec::new() }
+    }
+
+    /// Calls `f` with all values in order, a slice at a time.
+    pub(super) fn each_slice(&self, mut f: impl FnMut(&[u64])) -> Result<()> {
+        let mut reader = self.reader();
+        for block in 0..self.len().div_ceil(self.block) {
+            reader.load(block)?;
+            f(&reader.values);
+        }
+        Ok(())
+    }
+
+    /// All values in order.
+    pub(super) fn each(&self, mut f: impl FnMut(u64)) -> Result<()> {
+        self.each_slice(|values| values.iter().for_each(|&value| f(value)))
     }
 }
 
-/// A growing bitmap: which rows are present, or true.
-#[derive(Debug, Default, Clone)]
-pub(super) struct RowBits {
-    words: Vec<u64>,
-    len: usize,
-    ones: usize,
-}
-
-impl RowBits {
-    pub(super) fn push(&mut self, value: bool) {
-        if self.len.is_multiple_of(64) {
-            self.words.push(0);
-        }
-        if value {
-            self.words[self.len / 64] |= 1 << (self.len % 64);
-            self.ones += 1;
-        }
-        self.len += 1;
-    }
-
-    /// Whether a position is set.
-    pub(super) fn get(&self, at: u32) -> bool {
-        self.words.get(at as usize / 64).is_some_and(|word| word >> (at % 64) & 1 == 1)
-    }
-
-    /// The bitmap whose position `i` is this one's `order[i]`.
-    pub(super) fn reordered(&self, order: &[u32]) -> Self {
-        if self.all() || self.ones == 0 {
-            return self.clone();
-        }
-        let word = |rows: &[u32]| {
-            rows.iter().enumerate().fold(0, |word, (bit, &row)| word | u64::from(self.get(row)) << bit)
-        };
-        Self { words: order.chunks(64).map(word).collect(), len: self.len, ones: self.ones }
-    }
-
-    /// How many are set below each word's positions.
-    pub(super) fn ranks(&self) -> Ranks<'_> {
-        let below = self.words.iter().scan(0, |ones, word| {
-            let below = *ones;
-            *ones += word.count_ones();
-            Some(below)
-        });
-        Ranks { bits: self, below: below.collect() }
-    }
-
-    /// How many are set.
-    pub(super) fn ones(&self) -> usize {
-        self.ones
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.len
-    }
-
-    /// All set?
-    pub(super) fn all(&self) -> bool {
-        self.ones == self.len
-    }
-
-    /// The set positions, ascending.
-    pub(super) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
-        self.words.iter().enumerate().flat_map(|(word, &bits)| {
-            let mut rest = bits;
-            std::iter::from_fn(move || {
-                (rest != 0).then(|| {
-                    let bit = rest.trailing_zeros();
-                    rest &= rest - 1;
-                    word as u32 * 64 + bit
-                })
-            })
-        })
-    }
-}
-
-/// A bitmap that knows how many positions are set below each one.
+/// Reads values one after the other, a block in memory at a time.
 #[derive(Debug)]
-pub(super) struct Ranks<'a> {
-    bits: &'a RowBits,
-    below: Vec<u32>,
+pub(super) struct Reader<'a> {
+    spool: &'a Spool,
+    block: usize,
+    values: Vec<u64>,
+    bytes: Vec<u8>,
 }
 
-impl Ranks<'_> {
-    /// How many positions below this one are set, if it is set itself: where its value is among those of all rows that have one.
-    pub(super) fn rank(&self, at: u32) -> Option<u32> {
-        let (word, bit) = (at as usize / 64, at % 64);
-        let bits = *self.bits.words.get(word)?;
-        (bits >> bit & 1 == 1).then(|| self.below[word] + (bits & ((1 << bit) - 1)).count_ones())
+impl Reader<'_> {
+    /// The value at a place; cheap if places ascend.
+    pub(super) fn get(&mut self, at: usize) -> Result<u64> {
+        let block = at / self.spool.block;
+        if block != self.block {
+            self.load(block)?;
+        }
+        Ok(self.values[at % self.spool.block])
+    }
+
+    fn load(&mut self, block: usize) -> Result<()> {
+        self.block = block;
+        self.values.clear();
+        let Some(&Block { base, at, width }) = self.spool.blocks.get(block) else {
+            self.values.extend_from_slice(&self.spool.tail);
+            return Ok(());
+        };
+        let count = self.spool.block;
+        let len = count * usize::from(width);
+        let bytes = match &self.spool.file {
+            Some(file) if block < self.spool.spilled => {
+                self.bytes.resize(len, 0);
+                file.read(at, &mut self.bytes)?;
+                &self.bytes[..]
+            }
+            _ => &self.spool.packed[at as usize..at as usize + len],
+        };
+        match width {
+            0 => self.values.resize(count, base),
+            1 => self.values.extend(bytes.iter().map(|&byte| base + u64::from(byte))),
+            2 => self.values.extend(chunks(bytes).map(|bytes| base + u64::from(u16::from_le_bytes(bytes)))),
+            4 => self.values.extend(chunks(bytes).map(|bytes| base + u64::from(u32::from_le_bytes(bytes)))),
+            _ => self.values.extend(chunks(bytes).map(|bytes| base + u64::from_le_bytes(bytes))),
+        }
+        Ok(())
+    }
+}
+
+fn chunks<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> {
+    bytes.as_chunks::<N>().0.iter().copied()
+}
+
+/// Bytes written once, in order: in memory, or in a file from some size on.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) buffer: Vec<u8>,
+    pub(super) file: Option<SpillFile>,
+    dir: PathBuf,
+    name: String,
+    keep: usize,
+}
+
+impl Stream {
+    /// Keeps up to so many bytes in memory.
+    pub(super) fn new(dir: &Path, name: String, keep: usize) -> Self {
+        Self { buffer: Vec::new(), file: None, dir: dir.to_owned(), name, keep }
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.buffer.len() as u64 + self.file.as_ref().map_or(0, SpillFile::len)
+    }
+
+    pub(super) fn extend(&mut self, bytes: &[u8]) -> Result<()> {
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() > self.keep {
+            if self.file.is_none() {
+                self.file = Some(SpillFile::create(&self.dir, &self.name)?);
+            }
+            if let Some(file) = &mut self.file {
+                file.append(&self.buffer)?;
+            }
+            self.buffer.clear();
+        }
+        Ok(())
     }
 }
