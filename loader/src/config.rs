@@ -5,16 +5,21 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use muster_engine::snapshot::RowOrder;
+use muster_engine::snapshot::{Keep, RowOrder};
 use serde::Deserialize;
 
+use crate::build::DerivedColumn;
 use crate::columns::ColumnOptions;
 use crate::error::{LoadError, Result};
-use crate::source::{ParquetSource, Source};
+use crate::gates::{COLUMN_GATE_KEYS, FLOOR_KEYS, GATE_KEYS, GATE_VARIABLES, GateConfig};
+use crate::inputs::InputConfig;
+use crate::schedule::{SCHEDULE_KEYS, ScheduleConfig, Secret};
+use crate::source::{ClickHouseOptions, ClickHouseSource, Compression, ParquetSource, Source, WireFormat};
 
 /// Keys of each part of the file.
-const TOP_KEYS: [&str; 5] = ["store", "time_zone", "source", "columns", "build"];
-const SOURCE_KEYS: [&str; 13] = [
+const TOP_KEYS: [&str; 10] =
+    ["store", "time_zone", "source", "inputs", "columns", "derived", "build", "gates", "keep", "schedule"];
+const SOURCE_KEYS: [&str; 25] = [
     "kind",
     "path",
     "url",
@@ -25,15 +30,33 @@ const SOURCE_KEYS: [&str; 13] = [
     "user",
     "password_env",
     "password_file",
+    "ca_file",
+    "compression",
+    "format",
+    "strict",
+    "pulls",
+    "range_rows",
+    "retries",
+    "retry_wait_ms",
+    "connect_timeout_seconds",
+    "first_byte_timeout_seconds",
+    "stall_timeout_seconds",
+    "total_timeout_seconds",
     "user_id",
     "version",
     "watermark",
 ];
+/// Keys of an input besides those of a source.
+const INPUT_KEYS: [&str; 3] = ["name", "columns", "prefix"];
+const DERIVED_KEYS: [&str; 1] = ["rule"];
 const COLUMN_KEYS: [&str; 3] = ["as", "skip", "type"];
 const BUILD_KEYS: [&str; 3] = ["memory_mib", "allow_empty", "row_order"];
+const KEEP_KEYS: [&str; 2] = ["generations", "held"];
+/// Keys of `[schedule]` that a variable can give.
+const SCHEDULE_VARIABLES: [&str; 3] = ["cron", "time_zone", "webhook"];
 
 /// Everything a build can be told.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Config {
     /// The store's directory.
@@ -42,10 +65,20 @@ pub struct Config {
     pub time_zone: String,
     /// Where the feature table is.
     pub source: SourceConfig,
+    /// Further tables, joined by user on the first.
+    pub inputs: Vec<InputConfig>,
     /// Columns that need saying something about.
     pub columns: BTreeMap<String, ColumnOptions>,
+    /// Bool columns to make from others, by name.
+    pub derived: BTreeMap<String, DerivedColumn>,
     /// How a build goes about it.
     pub build: BuildConfig,
+    /// By what a build is compared before it is published.
+    pub gates: GateConfig,
+    /// How many generations are kept.
+    pub keep: Keep,
+    /// When builds run by themselves.
+    pub schedule: ScheduleConfig,
 }
 
 /// Where the feature table is.
@@ -73,6 +106,30 @@ pub struct SourceConfig {
     pub password_env: Option<String>,
     /// ClickHouse: the file that holds the password.
     pub password_file: Option<PathBuf>,
+    /// ClickHouse: certificates to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// ClickHouse: how what it sends is compressed.
+    pub compression: Compression,
+    /// ClickHouse: in which format it sends.
+    pub format: WireFormat,
+    /// ClickHouse: whether every row is counted by the server, too.
+    pub strict: bool,
+    /// ClickHouse: queries at a time.
+    pub pulls: Option<u32>,
+    /// ClickHouse: rows that one query asks for, about.
+    pub range_rows: u64,
+    /// ClickHouse: how often something transient is tried again.
+    pub retries: u32,
+    /// ClickHouse: how long to wait before the first time; it doubles.
+    pub retry_wait_ms: u64,
+    /// ClickHouse: how long connecting may take.
+    pub connect_timeout_seconds: u64,
+    /// ClickHouse: how long the first byte of an answer may take.
+    pub first_byte_timeout_seconds: u64,
+    /// ClickHouse: how long an answer may pause.
+    pub stall_timeout_seconds: u64,
+    /// ClickHouse: how long everything together may take.
+    pub total_timeout_seconds: u64,
     /// The key column.
     pub user_id: String,
     /// The column by which the newest of several rows of one user is known; `data_update_time` if there is one.
@@ -100,8 +157,13 @@ impl Default for Config {
             store: "./store".into(),
             time_zone: "UTC".to_owned(),
             source: SourceConfig::default(),
+            inputs: Vec::new(),
             columns: BTreeMap::new(),
+            derived: BTreeMap::new(),
             build: BuildConfig::default(),
+            gates: GateConfig::default(),
+            keep: Keep::default(),
+            schedule: ScheduleConfig::default(),
         }
     }
 }
@@ -119,6 +181,18 @@ impl Default for SourceConfig {
             user: None,
             password_env: None,
             password_file: None,
+            ca_file: None,
+            compression: Compression::Auto,
+            format: WireFormat::Auto,
+            strict: false,
+            pulls: None,
+            range_rows: 1 << 18,
+            retries: 4,
+            retry_wait_ms: 500,
+            connect_timeout_seconds: 10,
+            first_byte_timeout_seconds: 300,
+            stall_timeout_seconds: 60,
+            total_timeout_seconds: 6 * 3600,
             user_id: "user_id".to_owned(),
             version: None,
             watermark: None,
@@ -128,7 +202,7 @@ impl Default for SourceConfig {
 
 impl Default for BuildConfig {
     fn default() -> Self {
-        Self { memory_mib: 2048, allow_empty: false, row_order: RowOrder::Auto }
+        Self { memory_mib: 3072, allow_empty: false, row_order: RowOrder::Auto }
     }
 }
 
@@ -152,16 +226,30 @@ impl Config {
         let table: toml::Table =
             text.parse().map_err(|error: toml::de::Error| LoadError::Config(error.to_string()))?;
         check_keys(&table, "", &TOP_KEYS)?;
-        for (name, known) in [("source", &SOURCE_KEYS[..]), ("build", &BUILD_KEYS[..])] {
+        let parts = [
+            ("source", &SOURCE_KEYS[..]),
+            ("build", &BUILD_KEYS),
+            ("gates", &GATE_KEYS),
+            ("keep", &KEEP_KEYS),
+            ("schedule", &SCHEDULE_KEYS),
+        ];
+        for (name, known) in parts {
             if let Some(toml::Value::Table(part)) = table.get(name) {
                 check_keys(part, &format!("{name}."), known)?;
             }
         }
-        if let Some(toml::Value::Table(columns)) = table.get("columns") {
-            for (name, column) in columns {
-                if let toml::Value::Table(column) = column {
-                    check_keys(column, &format!("columns.{name}."), &COLUMN_KEYS)?;
-                }
+        check_keys_of_each(&table, "", "columns", &COLUMN_KEYS)?;
+        check_keys_of_each(&table, "", "derived", &DERIVED_KEYS)?;
+        if let Some(toml::Value::Table(gates)) = table.get("gates") {
+            check_keys_of_each(gates, "gates.", "columns", &COLUMN_GATE_KEYS)?;
+            if let Some(toml::Value::Table(floors)) = gates.get("floors") {
+                check_keys(floors, "gates.floors.", &FLOOR_KEYS)?;
+            }
+        }
+        if let Some(toml::Value::Array(inputs)) = table.get("inputs") {
+            let known: Vec<&str> = INPUT_KEYS.iter().chain(&SOURCE_KEYS).copied().collect();
+            for input in inputs.iter().filter_map(toml::Value::as_table) {
+                check_keys(input, "inputs.", &known)?;
             }
         }
         // From the text again, so that a wrong type is reported with its line.
@@ -179,6 +267,9 @@ impl Config {
                 "build_memory_mib" => self.build.memory_mib = parsed(&name, &value)?,
                 "build_allow_empty" => self.build.allow_empty = parsed(&name, &value)?,
                 "build_row_order" => self.build.row_order = RowOrder::parse(&value),
+                "schedule_cron" => self.schedule.cron = text,
+                "schedule_time_zone" => self.schedule.time_zone = text,
+                "schedule_webhook" => self.schedule.webhook = Some(Secret::new(value)),
                 "source_kind" => self.source.kind = value,
                 "source_path" => self.source.path = text,
                 "source_url" => self.source.url = text,
@@ -189,13 +280,52 @@ impl Config {
                 "source_user" => self.source.user = text,
                 "source_password_env" => self.source.password_env = text,
                 "source_password_file" => self.source.password_file = Some(value.into()),
+                "source_ca_file" => self.source.ca_file = Some(value.into()),
+                "source_compression" => self.source.compression = parsed(&name, &value)?,
+                "source_format" => self.source.format = parsed(&name, &value)?,
+                "source_strict" => self.source.strict = parsed(&name, &value)?,
+                "source_pulls" => self.source.pulls = Some(parsed(&name, &value)?),
+                "source_range_rows" => self.source.range_rows = parsed(&name, &value)?,
+                "source_retries" => self.source.retries = parsed(&name, &value)?,
+                "source_retry_wait_ms" => self.source.retry_wait_ms = parsed(&name, &value)?,
+                "source_connect_timeout_seconds" => {
+                    self.source.connect_timeout_seconds = parsed(&name, &value)?;
+                }
+                "source_first_byte_timeout_seconds" => {
+                    self.source.first_byte_timeout_seconds = parsed(&name, &value)?;
+                }
+                "source_stall_timeout_seconds" => {
+                    self.source.stall_timeout_seconds = parsed(&name, &value)?;
+                }
+                "source_total_timeout_seconds" => {
+                    self.source.total_timeout_seconds = parsed(&name, &value)?;
+                }
                 "source_user_id" => self.source.user_id = value,
                 "source_version" => self.source.version = text,
                 "source_watermark" => self.source.watermark = text,
+                "gates_enabled" => self.gates.enabled = parsed(&name, &value)?,
+                "gates_change_max" => self.gates.change_max = parsed(&name, &value)?,
+                "gates_rows" => self.gates.rows = Some(parsed(&name, &value)?),
+                "gates_schema" => self.gates.schema = parsed(&name, &value)?,
+                "gates_null_rate" => self.gates.null_rate = Some(parsed(&name, &value)?),
+                "gates_distinct" => self.gates.distinct = Some(parsed(&name, &value)?),
+                "gates_malformed_json" => self.gates.malformed_json = Some(parsed(&name, &value)?),
+                "gates_rule_counts" => self.gates.rule_counts = Some(parsed(&name, &value)?),
+                "gates_rules_file" => self.gates.rules_file = Some(value.into()),
+                "keep_generations" => self.keep.generations = parsed(&name, &value)?,
+                "keep_held" => self.keep.held = parsed(&name, &value)?,
                 // Typing errors in what is clearly meant for the loader must not pass silently.
                 other => {
-                    if let Some(rest) = other.strip_prefix("source_") {
-                        return Err(unknown(&name, rest, &SOURCE_KEYS, "the variable"));
+                    let parts = [
+                        ("source_", &SOURCE_KEYS[..]),
+                        ("gates_", &GATE_KEYS[..GATE_VARIABLES]),
+                        ("keep_", &KEEP_KEYS),
+                        ("schedule_", &SCHEDULE_VARIABLES),
+                    ];
+                    for (prefix, known) in parts {
+                        if let Some(rest) = other.strip_prefix(prefix) {
+                            return Err(unknown(&name, rest, known, "the variable"));
+                        }
                     }
                 }
             }
@@ -214,21 +344,28 @@ impl Config {
         }
     }
 
-    /// Opens the source this names.
+    /// Opens the first table.
     pub fn open_source(&self) -> Result<Box<dyn Source>> {
-        match self.source.kind.as_str() {
+        self.source.open()
+    }
+}
+
+impl SourceConfig {
+    /// Opens the table this names.
+    pub fn open(&self) -> Result<Box<dyn Source>> {
+        match self.kind.as_str() {
             "parquet" => {
-                let path = self.source.path.as_deref().ok_or_else(|| {
-                    LoadError::Config("no source: give --source parquet:GLOB, or `path` in [source].".to_owned())
+                let path = self.path.as_deref().ok_or_else(|| {
+                    LoadError::Config(
+                        "no source: give --source parquet:GLOB, or `path` in [source].".to_owned(),
+                    )
                 })?;
                 Ok(Box::new(ParquetSource::open(path)?))
             }
-            "clickhouse" => Err(LoadError::Config(
-                "this build of muster reads Parquet only: export the table with `SELECT * FROM ... INTO OUTFILE \
-                 'features.parquet'` and give --source parquet:features.parquet."
-                    .to_owned(),
-            )),
-            other => Err(LoadError::Config(format!("source.kind is {other:?}; it must be \"parquet\" or \"clickhouse\"."))),
+            "clickhouse" => Ok(Box::new(ClickHouseSource::open(ClickHouseOptions::new(self)?)?)),
+            other => Err(LoadError::Config(format!(
+                "source.kind is {other:?}; it must be \"parquet\" or \"clickhouse\"."
+            ))),
         }
     }
 }
@@ -260,7 +397,18 @@ fn check_keys(table: &toml::Table, prefix: &str, known: &[&str]) -> Result<()> {
     }
 }
 
-fn unknown(name: &str, key: &str, known: &[&str], what: &str) -> LoadError {
+/// Checks the keys of each table in a table of tables.
+fn check_keys_of_each(table: &toml::Table, prefix: &str, part: &str, known: &[&str]) -> Result<()> {
+    let Some(toml::Value::Table(tables)) = table.get(part) else { return Ok(()) };
+    for (name, inner) in tables {
+        if let toml::Value::Table(inner) = inner {
+            check_keys(inner, &format!("{prefix}{part}.{name}."), known)?;
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn unknown(name: &str, key: &str, known: &[&str], what: &str) -> LoadError {
     let hint = match nearest(key, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("known are {}.", known.join(", ")),
@@ -300,6 +448,11 @@ mod tests {
         [build]
         memory_mib = 512
         row_order = ["country", "has_poh"]
+        [schedule]
+        cron = "30 5 * * *"
+        time_zone = "Europe/Berlin"
+        retries = 1
+        webhook = "https://chat.example/T0/B0/secret"
     "#;
 
     fn no_variables() -> Vec<(String, String)> {
@@ -316,6 +469,9 @@ mod tests {
         assert!(config.columns["data_update_time"].skip);
         assert_eq!(config.columns["ip"].ty.as_deref(), Some("IPv4"));
         assert_eq!(config.build.memory_mib, 512);
+        let schedule = &config.schedule;
+        assert_eq!((schedule.cron.as_deref(), schedule.retries, schedule.nice), (Some("30 5 * * *"), 1, 10));
+        assert!(!format!("{config:?}").contains("B0"), "the webhook's address is a secret");
         let named = |names: &[&str]| RowOrder::Columns(names.iter().map(|&name| name.to_owned()).collect());
         assert_eq!(config.build.row_order, named(&["country", "has_poh"]));
         for (text, order) in
@@ -333,6 +489,7 @@ mod tests {
             ("stor = 'x'", "`stor` is not known; did you mean `store`"),
             ("[source]\nuser_ids = 'x'", "`source.user_ids` is not known; did you mean `user_id`"),
             ("[columns.a]\nskp = true", "`columns.a.skp` is not known; did you mean `skip`"),
+            ("[schedule]\ncorn = 'x'", "`schedule.corn` is not known; did you mean `cron`"),
             ("[build]\nzzz = 1", "`build.zzz` is not known; known are memory_mib"),
         ];
         for (text, want) in cases {
@@ -368,6 +525,8 @@ mod tests {
         assert_eq!(config.source.path.as_deref(), Some("/other/*.parquet"));
         let typo = [("MUSTER_SOURCE_PAHT".to_owned(), "/data".to_owned())];
         assert!(Config::load(None, typo).unwrap_err().to_string().contains("did you mean `path`"));
+        let typo = [("MUSTER_SCHEDULE_CRN".to_owned(), "x".to_owned())];
+        assert!(Config::load(None, typo).unwrap_err().to_string().contains("did you mean `cron`"));
         let number = [("MUSTER_BUILD_MEMORY_MIB".to_owned(), "lots".to_owned())];
         assert!(Config::load(None, number).unwrap_err().to_string().contains("MUSTER_BUILD_MEMORY_MIB"));
         let missing = Config::load(Some(&dir.path().join("no.toml")), no_variables());
@@ -375,11 +534,21 @@ mod tests {
     }
 
     #[test]
-    fn clickhouse_is_refused_with_a_way_out() {
-        let mut config = Config::default();
-        config.set_source("clickhouse:http://127.0.0.1:8123");
-        let error = config.open_source().err().unwrap().to_string();
-        assert!(error.contains("reads Parquet only"), "{error}");
+    fn every_variable_of_a_source_is_a_key_and_the_other_way_round() {
+        for key in SOURCE_KEYS {
+            let name = format!("MUSTER_SOURCE_{}", key.to_uppercase());
+            // A number, a word and a truth value: one of them fits every key.
+            let fits = |value: &str| Config::load(None, [(name.clone(), value.to_owned())]).is_ok();
+            assert!(["7", "none", "true", "arrow"].into_iter().any(fits), "{name}");
+            assert!(Config::load(None, [(format!("{name}X"), "7".to_owned())]).is_err(), "{name}X");
+        }
+    }
+
+    #[test]
+    fn a_source_without_an_address_says_what_to_give() {
         assert!(Config::default().open_source().err().unwrap().to_string().contains("--source parquet:GLOB"));
+        let mut config = Config::default();
+        config.source.kind = "clickhouse".into();
+        assert!(config.open_source().err().unwrap().to_string().contains("--source clickhouse:"));
     }
 }

@@ -1,6 +1,7 @@
-//! Who hears how far a long job is: nobody, or bars on a terminal.
+//! Who hears how far a long job is: nobody, bars on a terminal, or a log.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -63,5 +64,66 @@ impl Progress for Bars {
 
     fn end(&self) {
         self.with(|current| current.take().iter().for_each(ProgressBar::finish));
+    }
+}
+
+/// Lines of a log, for jobs that nobody watches: when a phase begins and ends, and in between at most so often.
+#[derive(Debug)]
+pub struct Logged {
+    every: Duration,
+    current: Mutex<Option<Phase>>,
+}
+
+#[derive(Debug)]
+struct Phase {
+    name: String,
+    total: Option<u64>,
+    done: u64,
+    begun: Instant,
+    told: Instant,
+}
+
+impl Logged {
+    /// A line at most so often, beside those for beginnings and ends.
+    pub fn every(every: Duration) -> Self {
+        Self { every, current: Mutex::new(None) }
+    }
+
+    fn current(&self) -> MutexGuard<'_, Option<Phase>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Phase {
+    fn tell(&self, what: &str) {
+        let (phase, done, total) = (&*self.name, self.done, self.total);
+        let seconds = self.begun.elapsed().as_secs_f64();
+        let per_second = (done as f64 / seconds.max(1e-3)) as u64;
+        tracing::info!(phase, done, total, seconds, per_second, "{what}");
+    }
+}
+
+impl Progress for Logged {
+    fn begin(&self, phase: &str, total: Option<u64>) {
+        tracing::info!(phase, total, "phase begins");
+        let now = Instant::now();
+        let phase = Phase { name: phase.to_owned(), total, done: 0, begun: now, told: now };
+        *self.current() = Some(phase);
+    }
+
+    fn advance(&self, steps: u64) {
+        let mut current = self.current();
+        let Some(phase) = current.as_mut() else { return };
+        phase.done += steps;
+        if phase.told.elapsed() >= self.every {
+            phase.told = Instant::now();
+            phase.tell("progress");
+        }
+    }
+
+    fn end(&self) {
+        if let Some(phase) = self.current().take() {
+            phase.tell("phase ends");
+        }
     }
 }

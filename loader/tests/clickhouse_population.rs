@@ -1,24 +1,25 @@
-//! The way of a user: a population as Parquet, built into a store, and the same files in ClickHouse as `user_features`. Every
-//! form of rule gives the same users on both.
+//! The way of a user: a population as Parquet, the same files in ClickHouse as `user_features`, and stores built from the files
+//! and from the server. Every form of rule gives the same users on all of them.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[allow(dead_code)]
 mod clickhouse;
 
-use std::fmt::Write as _;
+use std::sync::Arc;
 
-use clickhouse::ClickHouse;
+use clickhouse::{ClickHouse, user_features};
 use muster_engine::execute::Audience;
 use muster_engine::rule::ast::Rule;
 use muster_engine::rule::bind::Scope;
 use muster_engine::rule::labels::NoLabels;
 use muster_engine::rule::limits::Limits;
 use muster_engine::rule::sql::{SqlOptions, render};
-use muster_engine::snapshot::Store;
+use muster_engine::snapshot::{Snapshot, Store};
 use muster_loader::build::{BuildOptions, build};
+use muster_loader::columns::{AS_KEY, ColumnOptions, JsonKind};
 use muster_loader::config::Config;
 use muster_loader::progress::NoProgress;
-use muster_loader::source::{ParquetSource, Source};
+use muster_loader::source::{ParquetSource, Source, WireFormat};
 use muster_loader::synth::{DEFAULT_REFERENCE, SynthOptions, synth};
 
 const USERS: u64 = 50_000;
@@ -72,29 +73,6 @@ const RULES: &[&str] = &[
      AND erc20_token_holdings['USDC'] > 1 AND onchain_action_30d > 0",
 ];
 
-/// The table of the domain, as far as the file's own types are not meant.
-fn create_table(source: &ParquetSource) -> String {
-    let mut sql = "CREATE TABLE user_features (".to_owned();
-    for (place, field) in source.schema().fields().iter().enumerate() {
-        use arrow_schema::DataType::{Boolean, Float64, Timestamp, UInt8, UInt16, UInt32, UInt64, Utf8};
-        let ty = match field.data_type() {
-            Boolean => "Bool",
-            UInt8 => "UInt8",
-            UInt16 => "UInt16",
-            UInt32 => "UInt32",
-            UInt64 => "UInt64",
-            Float64 => "Float64",
-            Timestamp(..) => "DateTime",
-            Utf8 if field.name() == "country" => "LowCardinality(String)",
-            Utf8 => "String",
-            other => panic!("{other} is not of the domain"),
-        };
-        let ty = if field.is_nullable() { format!("Nullable({ty})") } else { ty.to_owned() };
-        _ = write!(sql, "{} {} {ty}", if place > 0 { "," } else { "" }, field.name());
-    }
-    sql + ") ENGINE = MergeTree ORDER BY user_id"
-}
-
 #[test]
 #[ignore = "needs ClickHouse"]
 fn every_form_of_rule_gives_clickhouse_s_users() {
@@ -105,21 +83,58 @@ fn every_form_of_rule_gives_clickhouse_s_users() {
     let mut options = BuildOptions::from(&Config::default());
     options.store = dir.path().join("store");
     assert_eq!(build(&source, &options, &NoProgress).unwrap().rows, USERS);
-    let snapshot = Store::open(&options.store).unwrap().current().unwrap();
+    let from_files = Store::open(&options.store).unwrap().current().unwrap();
 
     let server = ClickHouse::connect();
-    server.run(&create_table(&source), "UTC");
+    server.run(&user_features(&source), "UTC");
     for path in source.paths() {
         server.insert_as("Parquet", "user_features", &std::fs::read(path).unwrap());
     }
 
+    let mut snapshots = vec![from_files];
+    for (place, (format, strict, range_rows)) in WAYS.into_iter().enumerate() {
+        let mut config = Config::default();
+        config.set_source(&format!(
+            "clickhouse:{}?database={}&table=user_features",
+            server.url(),
+            server.database()
+        ));
+        (config.source.format, config.source.strict, config.source.range_rows) = (format, strict, range_rows);
+        for field in source.schema().fields() {
+            let json = match field.metadata().get(AS_KEY).map(String::as_str) {
+                Some("json_map") => Some(JsonKind::JsonMap),
+                Some("json_array") => Some(JsonKind::JsonArray),
+                _ => continue,
+            };
+            config.columns.insert(field.name().clone(), ColumnOptions { json, ..ColumnOptions::default() });
+        }
+        config.store = dir.path().join(format!("store {place}"));
+        let pulled = config.open_source().unwrap();
+        assert_eq!(build(&*pulled, &BuildOptions::from(&config), &NoProgress).unwrap().rows, USERS);
+        snapshots.push(Store::open(&config.store).unwrap().current().unwrap());
+    }
+    for snapshot in snapshots {
+        compare(&server, &snapshot);
+    }
+}
+
+/// How it is pulled from the server: format, strictness, rows a range.
+const WAYS: [(WireFormat, bool, u64); 4] = [
+    (WireFormat::Arrow, false, 1 << 18),
+    (WireFormat::Arrow, true, 5_000),
+    (WireFormat::Native, false, 1 << 18),
+    (WireFormat::Native, true, 5_000),
+];
+
+/// Puts every rule to both.
+fn compare(server: &ClickHouse, snapshot: &Arc<Snapshot>) {
     let limits = Limits::default();
     let scope = Scope { now: DEFAULT_REFERENCE, labels: &NoLabels, limits: &limits };
     let mut some = 0;
     for text in RULES {
         let rule = Rule::parse(text, &limits).unwrap_or_else(|error| panic!("{text}: {error}"));
         let audience =
-            Audience::new(&snapshot, &rule, &scope).unwrap_or_else(|error| panic!("{text}: {error}"));
+            Audience::new(snapshot, &rule, &scope).unwrap_or_else(|error| panic!("{text}: {error}"));
         let members: Vec<u64> = audience.members(None).unwrap().flat_map(Result::unwrap).collect();
         let sum = members.iter().copied().fold(0, u64::wrapping_add);
         assert_eq!(audience.count(), members.len() as u64, "{text}");

@@ -4,6 +4,7 @@
 //! `MUSTER_R2_RULES` says how many rules (200 if unset); `MUSTER_R2_SEED` repeats the table that a failure names.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[allow(dead_code)]
 mod clickhouse;
 #[path = "../../engine/core/tests/truth/mod.rs"]
 mod truth;

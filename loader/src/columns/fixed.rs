@@ -183,9 +183,17 @@ fn parsed<T: Default>(
         None => Ok(T::default()),
         Some(text) => parse(text).ok_or_else(|| outside(ty, &format_args!("{text:?}"))),
     };
+    // Bytes that are no text are no such value either.
+    let read_bytes = |bytes: Option<&[u8]>| match bytes.map(std::str::from_utf8) {
+        Some(Err(_)) => Err(outside(ty, &"(not text)")),
+        Some(Ok(text)) => read(Some(text)),
+        None => read(None),
+    };
     match array.data_type() {
         DataType::Utf8 => array.as_string::<i32>().iter().map(read).collect(),
         DataType::LargeUtf8 => array.as_string::<i64>().iter().map(read).collect(),
+        DataType::Binary => array.as_binary::<i32>().iter().map(read_bytes).collect(),
+        DataType::LargeBinary => array.as_binary::<i64>().iter().map(read_bytes).collect(),
         _ => Err(unfit(ty, array)),
     }
 }

@@ -51,7 +51,15 @@ pub fn plan(field: &Field, options: &ColumnOptions) -> Result<Option<ColumnSchem
             ));
         }
         (Some(json), _) => json_type(field.data_type(), json).map_err(error)?,
-        (None, Some(text)) => (parse_type(text).map_err(error)?, padded(text.contains("FixedString("))),
+        (None, Some(text)) => {
+            let unknown = |message: String| match options.ty {
+                Some(_) => message,
+                // Not what a person wrote, but what the source has.
+                None => format!("{message}; or set `skip = true`"),
+            };
+            let ty = parse_type(text).map_err(|message| error(unknown(message)))?;
+            (ty, padded(text.contains("FixedString(")))
+        }
         (None, None) => (column_type(field.data_type()).map_err(error)?, padded(is_fixed(field.data_type()))),
     };
     // JSON can be malformed, which is NULL, whatever the source says of the text.

@@ -3,6 +3,7 @@
 //! A source knows its columns and streams rows in an order that is the same every time: a build may read it twice, and
 //! refers to rows by their position.
 
+pub(crate) mod clickhouse;
 mod parquet;
 mod read_ahead;
 #[cfg(test)]
@@ -13,6 +14,7 @@ use arrow_schema::SchemaRef;
 
 use crate::error::Result;
 
+pub use clickhouse::{ClickHouseOptions, ClickHouseSource, Compression, Rows, WireFormat};
 pub use parquet::ParquetSource;
 
 /// A stream of record batches.

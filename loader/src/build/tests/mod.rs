@@ -1,10 +1,13 @@
 //! Builds from Parquet files in temporary directories, good and bad.
 
+mod joined;
+
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Int64Array, StringArray, TimestampMillisecondArray, UInt64Array};
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray, UInt64Array};
+use muster_engine::rule::ast::Rule;
 use muster_engine::schema::{ColumnType, HeldAs, ScalarType};
 use parquet::arrow::ArrowWriter;
 
@@ -40,6 +43,14 @@ fn times(millis: &[Option<i64>]) -> ArrayRef {
     Arc::new(TimestampMillisecondArray::from(millis.to_vec()))
 }
 
+/// How many users of the store in service a rule matches.
+fn count(dir: &Path, rule: &str) -> u64 {
+    let snapshot = Store::open(&dir.join("store")).unwrap().current().unwrap();
+    let limits = Limits::default();
+    let scope = Scope { now: snapshot.as_of(), labels: &NoLabels, limits: &limits };
+    Audience::new(&snapshot, &Rule::parse(rule, &limits).unwrap(), &scope).unwrap().count()
+}
+
 fn failure(dir: &Path, source: &ParquetSource, options: &BuildOptions) -> String {
     let error = build(source, options, &NoProgress).unwrap_err().to_string();
     let left = std::fs::read_dir(dir.join("store/generations")).map_or(0, Iterator::count);
@@ -55,7 +66,7 @@ fn a_population_is_built_without_a_configuration() {
     let report = build(&source, &options(dir.path()), &NoProgress).unwrap();
     assert_eq!((report.rows, report.generation, report.duplicates_dropped), (3_000, 1, 0));
     assert_eq!(report.columns.len(), 50);
-    assert!(report.phases.iter().map(|phase| phase.name).eq(["ids", "read", "encode", "publish"]));
+    assert!(report.phases.iter().map(|phase| phase.name.as_str()).eq(["read", "encode", "gates", "publish"]));
     let snapshot = Store::open(&dir.path().join("store")).unwrap().current().unwrap();
     snapshot.verify(&|_| {}).unwrap();
     let schema = snapshot.schema();
@@ -84,18 +95,18 @@ fn of_several_rows_of_a_user_the_newest_counts() {
     );
     let report = build(&source, &options(dir.path()), &NoProgress).unwrap();
     assert_eq!((report.rows, report.duplicates_dropped), (4, 4));
-    let duplicates = duplicates::find(&source, 0, None).unwrap_err().to_string();
-    assert!(duplicates.contains("3 users have more than one row, among them 5, 7, 8"), "{duplicates}");
+    let count = |rule: &str| count(dir.path(), rule);
+    assert_eq!((count("n IN (3, 4, 5, 7)"), count("n IN (1, 2, 6, 8)")), (4, 0));
+    assert_eq!(count("user_id = 5 AND n = 5"), 1);
+    // Values of the rows that were left out are not in the snapshot at all.
+    let snapshot = Store::open(&dir.path().join("store")).unwrap().current().unwrap();
+    assert_eq!(snapshot.manifest().columns[0].distinct, 4);
+    snapshot.verify(&|_| {}).unwrap();
 
-    let version = Version {
-        index: 2,
-        column: plan(source.schema().field(2), &ColumnOptions::default()).unwrap().unwrap(),
-    };
-    let found = duplicates::find(&source, 0, Some(&version)).unwrap();
-    let keep = found.keep(&[7, 5, 7, 9, 5, 7, 8, 8], 0).unwrap();
-    assert_eq!(keep, [false, false, true, true, true, false, true, false]);
-    assert_eq!(found.keep(&[8, 8], 6).unwrap(), [true, false]);
-    assert_eq!(found.keep(&[9], 3), None);
+    let without =
+        write(dir.path(), vec![("user_id", ids(&[7, 5, 7, 9, 5, 8, 8])), ("n", ids(&[1, 2, 3, 4, 5, 6, 7]))]);
+    let error = build(&without, &options(dir.path()), &NoProgress).unwrap_err().to_string();
+    assert!(error.contains("3 users have more than one row, among them 5, 7, 8"), "{error}");
 }
 
 #[test]
