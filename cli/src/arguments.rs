@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
@@ -35,4 +36,35 @@ pub(crate) fn instant(text: &str) -> Result<i64, String> {
     text.parse::<Timestamp>().map(Timestamp::as_second).map_err(|_| {
         "give an instant with its zone, as 2026-11-20T00:00:00Z or 2026-11-20T08:00:00+08:00".to_owned()
     })
+}
+
+/// A reason that somebody gives; not an empty one.
+#[derive(Debug, Clone)]
+pub(crate) struct ReasonArg(pub(crate) String);
+
+impl std::str::FromStr for ReasonArg {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        if text.is_empty() {
+            Err("say why, it is kept for others to read")
+        } else {
+            Ok(Self(text.to_owned()))
+        }
+    }
+}
+
+/// What went wrong without keeping the command from doing what it was asked.
+pub(crate) fn warn(warnings: &[String]) {
+    for warning in warnings {
+        eprintln!("muster: warning: {warning}");
+    }
+}
+
+/// A time span with its unit: `500ms`, `30s`, `5m`, `24h`.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    let span: Result<jiff::Span, _> = text.parse();
+    let duration = span.and_then(Duration::try_from);
+    duration.map_err(|_| "give a number with its unit, as 500ms, 30s, 5m or 24h".to_owned())
 }

@@ -8,6 +8,7 @@ use muster_engine::error::Error;
 use muster_engine::rule::bind::QueryError;
 use muster_loader::LoadError;
 use muster_loader::agreement::CompareError;
+use muster_loader::bucket::BucketError;
 
 /// A command that did what it was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +82,16 @@ impl From<LoadError> for Failure {
     fn from(error: LoadError) -> Self {
         match error {
             LoadError::Config(message) => Self::Usage(message),
+            other => Self::Store(other.to_string()),
+        }
+    }
+}
+
+/// A wrong address is the caller's to mend; the rest is the bucket's, the network's or the disk's.
+impl From<BucketError> for Failure {
+    fn from(error: BucketError) -> Self {
+        match error {
+            BucketError::Address(message) => Self::Usage(message),
             other => Self::Store(other.to_string()),
         }
     }

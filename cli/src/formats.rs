@@ -1,6 +1,8 @@
 //! The formats that user ids are written in.
 
-use std::io::Write;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::Path;
 
 use clap::ValueEnum;
 use muster_engine::error::Error;
@@ -8,6 +10,7 @@ use muster_loader::export::write_members as write_parquet;
 use roaring::RoaringTreemap;
 
 use crate::failure::Failure;
+use crate::output::stdout;
 
 /// How members are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -29,6 +32,45 @@ impl Format {
     pub(crate) fn is_binary(self) -> bool {
         matches!(self, Self::Parquet | Self::Roaring)
     }
+}
+
+/// Refuses to show bytes to people. To be asked before anything is computed.
+pub(crate) fn refuse_terminal(out: Option<&Path>, format: Format) -> Result<(), Failure> {
+    if out.is_none() && format.is_binary() && io::stdout().is_terminal() {
+        return Err(Failure::Usage(
+            "this format is not for a terminal; give a file with --out FILE".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// Writes ids to a file, which appears when it is complete, or to standard output.
+pub(crate) fn write_to(
+    out: Option<&Path>,
+    format: Format,
+    key: &str,
+    members: impl Iterator<Item = Result<Vec<u64>, Error>>,
+) -> Result<(), Failure> {
+    match out {
+        None => write_members(format, stdout(), key, members),
+        Some(path) => write_aside(path, |file| write_members(format, BufWriter::new(file), key, members)),
+    }
+}
+
+/// Writes a file beside its place and moves it there once it is complete, so that nobody reads half of it.
+fn write_aside(path: &Path, write: impl FnOnce(&File) -> Result<(), Failure>) -> Result<(), Failure> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.partial", std::process::id()));
+    let aside = path.with_file_name(name);
+    let file = File::create(&aside).map_err(|error| Failure::file("create", &aside, &error))?;
+    let written = write(&file)
+        .and_then(|()| file.sync_all().map_err(|error| Failure::file("write", &aside, &error)))
+        .and_then(|()| fs::rename(&aside, path).map_err(|error| Failure::file("write", path, &error)));
+    if written.is_err() {
+        // The first error is the one to tell; a leftover that cannot be removed either changes nothing.
+        let _ = fs::remove_file(&aside);
+    }
+    written
 }
 
 /// Writes ids as they come; `key` is the name of the key column.

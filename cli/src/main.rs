@@ -5,11 +5,14 @@
 //! usage, 3 the store or the source failed.
 
 mod arguments;
+mod background;
 mod commands;
 mod failure;
 mod formats;
+mod logging;
 mod output;
 mod request;
+mod signals;
 
 use std::process::ExitCode;
 
@@ -24,6 +27,9 @@ use crate::failure::{Failure, Outcome};
 #[derive(Debug, Parser)]
 #[command(name = "muster", version, propagate_version = true, after_help = EXAMPLES)]
 struct Arguments {
+    #[command(flatten)]
+    log: logging::LogArgs,
+
     #[command(subcommand)]
     command: commands::Command,
 }
@@ -38,7 +44,8 @@ Examples:
 Exit status: 0 fine, 1 the answer is no or a rule was bad, 2 wrong usage, 3 the store or the source failed.";
 
 fn main() -> ExitCode {
-    match Arguments::parse().command.run() {
+    let Arguments { log, command } = Arguments::parse();
+    match log.start(command.is_service()).and_then(|()| command.run(&log)) {
         Ok(Outcome::Fine) | Err(Failure::OutputClosed) => ExitCode::SUCCESS,
         Ok(Outcome::No) => ExitCode::from(1),
         Err(failure) => {

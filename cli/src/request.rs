@@ -11,7 +11,7 @@ use muster_engine::rule::ast::{Operand, Rule};
 use muster_engine::rule::bind::{QueryError, Scope};
 use muster_engine::rule::limits::Limits;
 use muster_engine::schema::Schema;
-use muster_engine::snapshot::Snapshot;
+use muster_engine::snapshot::{Snapshot, Store};
 use rayon::prelude::*;
 
 use crate::arguments::{StoreArgs, instant};
@@ -25,6 +25,10 @@ pub(crate) const OPERAND_HELP: &str = "A column, a map's key as tokens['USDT'], 
 pub(crate) struct AskArgs {
     #[command(flatten)]
     store: StoreArgs,
+
+    /// This generation instead of the one in service, also one that is held back
+    #[arg(long, value_name = "GENERATION")]
+    generation: Option<u64>,
 
     /// What now() and today() mean in rules, as 2026-11-20T00:00:00Z; when the data was read unless given
     #[arg(long, value_name = "TIME", value_parser = instant)]
@@ -45,9 +49,24 @@ pub(crate) struct Asking {
 }
 
 impl AskArgs {
-    /// Opens the generation in service and reads the labels.
+    /// Opens the generation in service, or the one named, and reads the labels.
     pub(crate) fn open(&self) -> Result<Asking, Failure> {
-        self.open_generation(None)
+        self.open_generation(self.generation)
+    }
+
+    /// The store, for commands that ask more than one generation.
+    pub(crate) fn store(&self) -> Result<Store, Failure> {
+        self.store.open()
+    }
+
+    /// Refuses `--generation`, for commands to which generations are named otherwise.
+    pub(crate) fn names_no_generation(&self) -> Result<(), Failure> {
+        match self.generation {
+            Some(_) => {
+                Err(Failure::Usage("name the generations without --generation, as in: 7 9".to_owned()))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Opens a generation, or the one in service, and reads the labels.

@@ -2,23 +2,25 @@
 
 use std::env;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 use muster_engine::snapshot::RowOrder;
-use muster_loader::build::{BuildOptions, BuildReport, build};
+use muster_loader::build::{BuildOptions, BuildReport, Outcome as Settlement, build_joined};
 use muster_loader::config::Config;
-use muster_loader::progress::Bars;
 
-use crate::arguments::instant;
+use crate::arguments::{ReasonArg, instant, warn};
+use crate::background::Background;
 use crate::failure::{Failure, Outcome};
+use crate::logging::listener;
 use crate::output::{bytes, duration, grouped, json_report, stdout};
 
 /// Read a source and publish it as the next generation of a store
 ///
 /// What is not said by a flag is taken from MUSTER_* variables, then from the configuration file. If anything
-/// fails, nothing is published and the store stays as it was.
+/// fails, nothing is published and the store stays as it was. A build that differs too much from the generation in service is
+/// held back for a person to decide: exit status 1.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Build {
@@ -30,7 +32,7 @@ pub(crate) struct Build {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// parquet:GLOB, or parquet:FILE
+    /// parquet:GLOB, or clickhouse:http://HOST:PORT, which may go on with ?database=D&table=T&final=true&user=U
     #[arg(long, value_name = "SOURCE")]
     source: Option<String>,
 
@@ -41,6 +43,17 @@ pub(crate) struct Build {
     /// How rows are ordered, so that bitmaps are small: auto, none, or columns with commas between; auto unless given
     #[arg(long, value_name = "ORDER")]
     row_order: Option<String>,
+
+    /// Why the build may be published even if it would be held back
+    #[arg(long, value_name = "REASON")]
+    accept: Option<ReasonArg>,
+
+    /// Every check in the report, not only what moved
+    #[arg(long)]
+    verbose: bool,
+
+    #[command(flatten)]
+    background: Background,
 
     /// The report as JSON
     #[arg(long)]
@@ -53,11 +66,14 @@ const ORDER_SHOWN: usize = 4;
 const EXAMPLES: &str = "\
 Examples:
   muster build --store store --source 'parquet:features/*.parquet'
+  muster build --store store --source 'clickhouse:http://127.0.0.1:8123?table=cdp.user_features'
   muster build --config muster.toml
+  muster build --config muster.toml --accept 'the bots are gone'
   muster build --config muster.toml --json > report.json";
 
 impl Build {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
+        self.background.apply()?;
         let mut config = Config::load(self.config.as_deref(), env::vars())?;
         if let Some(source) = &self.source {
             config.set_source(source);
@@ -72,15 +88,51 @@ impl Build {
         if let Some(order) = &self.row_order {
             options.row_order = RowOrder::parse(order);
         }
-        let source = config.open_source()?;
-        let report = build(&*source, &options, &Bars::new())?;
+        options.accept = self.accept.map(|reason| reason.0);
+        let inputs = config.open_inputs()?;
+        let report = build_joined(&inputs.inputs(), &options, &*listener())?;
         if self.json {
             json_report(&report)?;
         } else {
             print(&report)?;
+            print_settled(&report, self.verbose, &options.store)?;
         }
-        Ok(Outcome::Fine)
+        warn(&report.settled.warnings);
+        Ok(if report.settled.outcome == Settlement::Held { Outcome::No } else { Outcome::Fine })
     }
+}
+
+/// How it compares with the generation that was in service, and what became of it.
+fn print_settled(report: &BuildReport, verbose: bool, store: &Path) -> Result<(), Failure> {
+    let (settled, generation) = (&report.settled, report.generation);
+    let mut out = stdout();
+    if !settled.gates.checks.is_empty() {
+        write!(out, "\n{}\n", settled.gates.text(verbose))?;
+    }
+    for removed in &settled.collected.removed {
+        writeln!(out, "generation {removed} is removed, as no more are kept")?;
+    }
+    for pinned in &settled.collected.pinned {
+        writeln!(out, "generation {pinned} would be removed, but somebody reads it")?;
+    }
+    match settled.outcome {
+        Settlement::Published => writeln!(out, "generation {generation} is in service")?,
+        Settlement::Accepted => {
+            writeln!(out, "generation {generation} is in service, because that was accepted")?;
+        }
+        Settlement::Held => {
+            let store = store.display();
+            writeln!(
+                out,
+                "generation {generation} is held back; what was in service still is. Next, one of:"
+            )?;
+            writeln!(out, "  muster inspect --store {store} --generation {generation}")?;
+            writeln!(out, "  muster publish --store {store} --generation {generation} --accept REASON")?;
+            writeln!(out, "  muster discard --store {store} --generation {generation}")?;
+        }
+    }
+    out.flush()?;
+    Ok(())
 }
 
 /// What was built, and what in it deserves a look.

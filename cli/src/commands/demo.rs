@@ -79,6 +79,8 @@ impl Demo {
 
         let mut config = Config::default();
         config.set_source(&format!("parquet:{}/*.parquet", features.display()));
+        // Another number of users than last time is what was asked for.
+        config.gates.enabled = false;
         let mut options = BuildOptions::from(&config);
         options.store.clone_from(&dir);
         // The population is seen at one instant; with it, `now()` means the same in every demo.

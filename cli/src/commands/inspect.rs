@@ -5,7 +5,8 @@ use std::io::Write;
 use clap::Args;
 use muster_engine::column::{Layout, ListColumn, MapColumn, ValueColumn};
 use muster_engine::error::Error;
-use muster_engine::snapshot::{Bitmaps, Column, Snapshot, Store};
+use muster_engine::snapshot::{Bitmaps, Column, Record, Snapshot, Store};
+use muster_loader::gates::{Judged, Verdict};
 use serde::Serialize;
 
 use crate::arguments::StoreArgs;
@@ -19,7 +20,7 @@ pub(crate) struct Inspect {
     #[command(flatten)]
     store: StoreArgs,
 
-    /// This generation instead of the one in service
+    /// This generation instead of the one in service, also one that is held back
     #[arg(long, value_name = "GENERATION")]
     generation: Option<u64>,
 
@@ -37,6 +38,8 @@ Examples:
 #[derive(Debug, Serialize)]
 struct Report {
     generations: Vec<u64>,
+    /// Held back, with why.
+    held: Vec<HeldReport>,
     current: Option<u64>,
     generation: u64,
     as_of: String,
@@ -50,7 +53,18 @@ struct Report {
     user_id: String,
     user_id_bytes: u64,
     time_zone: String,
+    /// How it came to be published or held back.
+    record: Option<Record>,
+    /// How the gates judged it.
+    gates: Option<Verdict>,
     columns: Vec<ColumnReport>,
+}
+
+/// What is said of a generation that is held back.
+#[derive(Debug, Serialize)]
+struct HeldReport {
+    generation: u64,
+    reason: Option<String>,
 }
 
 /// What is said of a column.
@@ -82,7 +96,7 @@ impl Inspect {
     }
 }
 
-fn report(store: &Store, snapshot: &Snapshot) -> Result<Report, Error> {
+fn report(store: &Store, snapshot: &Snapshot) -> Result<Report, Failure> {
     let manifest = snapshot.manifest();
     let described = manifest.schema.columns.iter().zip(&manifest.columns).enumerate();
     let columns: Vec<ColumnReport> = described
@@ -103,7 +117,15 @@ fn report(store: &Store, snapshot: &Snapshot) -> Result<Report, Error> {
     for column in &columns {
         bitmaps.add(&column.bitmaps);
     }
+    let held = |&generation: &u64| {
+        let reason = store.record(generation)?.and_then(|record| record.reason);
+        Ok::<_, Error>(HeldReport { generation, reason })
+    };
+    let judged = Judged::read(store, manifest.generation)?;
     Ok(Report {
+        held: store.held()?.iter().map(held).collect::<Result<_, _>>()?,
+        record: store.record(manifest.generation)?,
+        gates: judged.map(|judged| judged.verdict),
         bitmaps,
         generations: store.generations()?,
         current: store.current_generation()?,
@@ -129,7 +151,15 @@ fn print(report: &Report) -> Result<(), Failure> {
         .map(|&g| if Some(g) == report.current { format!("{g} (in service)") } else { g.to_string() })
         .collect();
     writeln!(out, "generations    {}", generations.join(", "))?;
+    for HeldReport { generation, reason } in &report.held {
+        writeln!(out, "held back      {generation}: {}", reason.as_deref().unwrap_or("nobody said why"))?;
+    }
     writeln!(out, "generation     {} as of {}", report.generation, report.as_of)?;
+    if let Some(record) = &report.record {
+        let (event, at, reason) = (record.event.name(), time(record.at), record.reason.as_deref());
+        let why = reason.map_or_else(String::new, |reason| format!(": {reason}"));
+        writeln!(out, "record         {event} by {} on {}, {at}{why}", record.user, record.host)?;
+    }
     if let Some(watermark) = &report.source_watermark {
         writeln!(out, "watermark      {watermark}")?;
     }
@@ -175,6 +205,9 @@ fn print(report: &Report) -> Result<(), Failure> {
         ("encoding", Align::Left),
     ];
     table(&mut out, heading, &rows)?;
+    if let Some(gates) = report.gates.as_ref().filter(|gates| gates.holds()) {
+        write!(out, "\n{}", gates.text(false))?;
+    }
     out.flush()?;
     Ok(())
 }

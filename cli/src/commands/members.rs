@@ -1,14 +1,11 @@
 //! `muster members`: who.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, IsTerminal};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
 use crate::failure::{Failure, Outcome};
-use crate::formats::{Format, write_members};
-use crate::output::stdout;
+use crate::formats::{Format, refuse_terminal, write_to};
 use crate::request::AskArgs;
 
 /// List the users a rule matches
@@ -48,11 +45,7 @@ Examples:
 
 impl Members {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
-        if self.out.is_none() && self.format.is_binary() && io::stdout().is_terminal() {
-            return Err(Failure::Usage(
-                "this format is not for a terminal; give a file with --out FILE".to_owned(),
-            ));
-        }
+        refuse_terminal(self.out.as_deref(), self.format)?;
         let asking = self.ask.open()?;
         let audience = asking.audience(&self.rule)?;
         let mut members = audience.members(self.page_token.as_deref())?;
@@ -60,33 +53,10 @@ impl Members {
             members = members.limit(limit);
         }
         let key = &asking.snapshot.schema().user_id;
-        match &self.out {
-            None => write_members(self.format, stdout(), key, &mut members)?,
-            Some(path) => {
-                write_aside(path, |file| {
-                    write_members(self.format, BufWriter::new(file), key, &mut members)
-                })?;
-            }
-        }
+        write_to(self.out.as_deref(), self.format, key, &mut members)?;
         if let Some(token) = members.token().filter(|_| self.limit.is_some()) {
             eprintln!("muster: there may be more; go on with --page-token {token}");
         }
         Ok(Outcome::Fine)
     }
-}
-
-/// Writes a file beside its place and moves it there once it is complete, so that nobody reads half of it.
-fn write_aside(path: &Path, write: impl FnOnce(&File) -> Result<(), Failure>) -> Result<(), Failure> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.partial", std::process::id()));
-    let aside = path.with_file_name(name);
-    let file = File::create(&aside).map_err(|error| Failure::file("create", &aside, &error))?;
-    let written = write(&file)
-        .and_then(|()| file.sync_all().map_err(|error| Failure::file("write", &aside, &error)))
-        .and_then(|()| fs::rename(&aside, path).map_err(|error| Failure::file("write", path, &error)));
-    if written.is_err() {
-        // The first error is the one to tell; a leftover that cannot be removed either changes nothing.
-        let _ = fs::remove_file(&aside);
-    }
-    written
 }

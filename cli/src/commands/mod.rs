@@ -3,13 +3,21 @@
 mod breakdown;
 mod build;
 mod check;
+mod collect;
 mod count;
 mod demo;
+mod diff;
+mod discard;
 mod explain;
+mod history;
 mod inspect;
 mod members;
 mod overlap;
+mod publish;
+mod pull;
+mod push;
 mod rollback;
+mod schedule;
 mod sql;
 mod stats;
 mod synth;
@@ -18,6 +26,7 @@ mod verify;
 use clap::Subcommand;
 
 use crate::failure::{Failure, Outcome};
+use crate::logging::LogArgs;
 
 /// What muster can be told to do.
 #[derive(Debug, Subcommand)]
@@ -33,14 +42,31 @@ pub(crate) enum Command {
     Stats(stats::Stats),
     Overlap(overlap::Overlap),
     Sql(sql::Sql),
+    Diff(diff::Diff),
     Inspect(inspect::Inspect),
     Verify(verify::Verify),
+    Publish(publish::Publish),
+    Discard(discard::Discard),
     Rollback(rollback::Rollback),
+    Collect(collect::Collect),
+    History(history::History),
+    Schedule(schedule::Schedule),
+    Push(push::Push),
+    Pull(pull::Pull),
 }
 
 impl Command {
+    /// Whether it goes on for as long as nobody ends it.
+    pub(crate) fn is_service(&self) -> bool {
+        match self {
+            Self::Schedule(command) => command.is_service(),
+            Self::Pull(command) => command.is_service(),
+            _ => false,
+        }
+    }
+
     /// Does it.
-    pub(crate) fn run(self) -> Result<Outcome, Failure> {
+    pub(crate) fn run(self, log: &LogArgs) -> Result<Outcome, Failure> {
         match self {
             Self::Demo(command) => command.run(),
             Self::Synth(command) => command.run(),
@@ -53,9 +79,17 @@ impl Command {
             Self::Stats(command) => command.run(),
             Self::Overlap(command) => command.run(),
             Self::Sql(command) => command.run(),
+            Self::Diff(command) => command.run(),
             Self::Inspect(command) => command.run(),
             Self::Verify(command) => command.run(),
+            Self::Publish(command) => command.run(),
+            Self::Discard(command) => command.run(),
             Self::Rollback(command) => command.run(),
+            Self::Collect(command) => command.run(),
+            Self::History(command) => command.run(),
+            Self::Schedule(command) => command.run(log),
+            Self::Push(command) => command.run(),
+            Self::Pull(command) => command.run(),
         }
     }
 }

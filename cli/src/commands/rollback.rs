@@ -1,14 +1,15 @@
 //! `muster rollback`: another generation into service, at once.
 
 use clap::Args;
+use muster_loader::author;
 
-use crate::arguments::StoreArgs;
+use crate::arguments::{ReasonArg, StoreArgs, warn};
 use crate::failure::{Failure, Outcome};
 use crate::output::line;
 
 /// Put the previous generation back into service, at once
 ///
-/// Nothing is removed: `--to` with the number of the newer generation goes forward again.
+/// The previous one is the one that was in service before this one. Nothing is removed: `--to` with the number of the newer generation goes forward again.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Rollback {
@@ -18,21 +19,25 @@ pub(crate) struct Rollback {
     /// This generation instead of the previous one; `muster inspect` lists them
     #[arg(long, value_name = "GENERATION")]
     to: Option<u64>,
+
+    /// Why, for the history
+    #[arg(long, value_name = "REASON")]
+    reason: Option<ReasonArg>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   muster rollback --store store
-  muster rollback --store store --to 7";
+  muster rollback --store store --to 7 --reason 'balances are wrong'";
 
 impl Rollback {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
-        let store = self.store.open()?;
-        let before = store.current_generation()?;
-        let generation = store.rollback(self.to)?;
-        match before {
-            Some(before) => line(&format!("generation {generation} is in service; before, it was {before}"))?,
-            None => line(&format!("generation {generation} is in service"))?,
+        let mut writer = self.store.open()?.write(&author::here(), "muster rollback")?;
+        let moved = writer.rollback(self.to, self.reason.as_ref().map(|reason| reason.0.as_str()))?;
+        warn(writer.warnings());
+        match moved.from {
+            Some(from) => line(&format!("generation {} is in service; before, it was {from}", moved.to))?,
+            None => line(&format!("generation {} is in service", moved.to))?,
         }
         Ok(Outcome::Fine)
     }

@@ -3,38 +3,40 @@
 use std::env;
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
-use muster_loader::agreement::{Agreement, Rebuilt, Reference, Table, Warehouse, compare};
+use muster_engine::rule::ast::Rule;
+use muster_loader::agreement::{
+    Agreement, Closeness, Difference, Rebuilt, Reference, Side, Values, Warehouse, compare, made_rules,
+    side_by_side,
+};
 use muster_loader::build::BuildOptions;
 use muster_loader::config::Config;
 use muster_loader::progress::{Bars, Progress};
+use muster_loader::source::ClickHouseOptions;
 use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
-use crate::output::{bytes, grouped, json_report, stdout};
+use crate::output::{bytes, duration, grouped, json_report, stdout};
 use crate::request::{AskArgs, Asking, rules_in};
 
 /// Read a whole generation: every checksum and every invariant of the format; then compare with the source
 ///
-/// With --against, the rules of --file are counted by the source as well, and the source is asked about a
-/// sample of users one by one. Parquet is read again, into the folder for temporary files (TMPDIR), and every
-/// user asked. The exit status is 1 if anything differs.
+/// With --against, rules are put to the source as well: those of --file, or some for each column. All members are compared by a
+/// digest, a sample of users one by one; if anything differs, the first users who do are found and shown with what both sides have of them.
+/// Parquet is read again, into the folder for temporary files (TMPDIR), and every user asked. The exit status is 1 if anything differs.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Verify {
     #[command(flatten)]
     ask: AskArgs,
 
-    /// This generation instead of the one in service
-    #[arg(long, value_name = "GENERATION")]
-    generation: Option<u64>,
-
     /// What to compare with: clickhouse:http://HOST:PORT, or parquet:GLOB
-    #[arg(long, value_name = "SOURCE", requires = "file")]
+    #[arg(long, value_name = "SOURCE")]
     against: Option<String>,
 
-    /// Rules to compare, one a line; - is standard input
+    /// Rules to compare, one a line; - is standard input; without it, rules made from the schema
     #[arg(long, value_name = "FILE", requires = "against")]
     file: Option<PathBuf>,
 
@@ -42,24 +44,28 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "N", default_value_t = 1000)]
     sample: u32,
 
-    /// The configuration that the store was built with, for what it says of columns
+    /// How many users who differ to look for, for each rule
+    #[arg(long, value_name = "N", default_value_t = 10, requires = "against")]
+    differences: u32,
+
+    /// The configuration that the store was built with: what it says of columns, and how it connects
     #[arg(long, value_name = "FILE", requires = "against")]
     config: Option<PathBuf>,
 
-    /// The table on the server: TABLE or DATABASE.TABLE
-    #[arg(long, value_name = "TABLE", default_value = "user_features")]
-    table: String,
+    /// The table on the server: TABLE or DATABASE.TABLE [default: the configuration's, or user_features]
+    #[arg(long, value_name = "TABLE", requires = "against")]
+    table: Option<String>,
 
     /// Read the table with FINAL: the last row of a user counts
-    #[arg(long = "final")]
+    #[arg(long = "final", requires = "against")]
     last_row_only: bool,
 
     /// Who asks the server
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", requires = "against")]
     user: Option<String>,
 
     /// The environment variable that holds the password
-    #[arg(long, value_name = "VARIABLE", requires = "user")]
+    #[arg(long, value_name = "VARIABLE", requires = "against")]
     password_env: Option<String>,
 
     /// One JSON object
@@ -70,7 +76,7 @@ pub(crate) struct Verify {
 const EXAMPLES: &str = "\
 Examples:
   muster verify --store store
-  muster verify --store store --against 'parquet:features/*.parquet' --file rules.txt
+  muster verify --store store --against 'parquet:features/*.parquet'
   muster verify --store store --against clickhouse:http://127.0.0.1:8123 --table cdp.user_features --file rules.txt";
 
 /// What was verified.
@@ -81,6 +87,8 @@ struct Report {
     bytes: u64,
     columns: usize,
     leaves: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_rows: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rules: Option<Vec<Compared>>,
 }
@@ -105,55 +113,47 @@ enum Finding {
 
 impl Verify {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
-        let asking = self.ask.open_generation(self.generation)?;
-        let rules = self.file.as_deref().map(rules_in).transpose()?.unwrap_or_default();
+        let asking = self.ask.open()?;
         let snapshot = &asking.snapshot;
+        let rules = match &self.file {
+            Some(file) => rules_in(file)?,
+            None if self.against.is_some() => made_rules(snapshot)?.iter().map(Rule::to_string).collect(),
+            None => Vec::new(),
+        };
         let bars = Bars::new();
         bars.begin("checksums", Some(snapshot.manifest().data.checksums_at));
         let verified = snapshot.verify(&|more| bars.advance(more));
         bars.end();
         let verified = verified?;
-        let rules = match &self.against {
-            None => None,
-            Some(against) => {
-                let reference = self.reference(against, &asking)?;
-                Some(self.compared(&asking, &*reference, rules)?)
-            }
-        };
+        let (mut source_rows, mut compared) = (None, None);
+        if let Some(against) = &self.against {
+            let reference = self.reference(against, &asking)?;
+            source_rows = Some(reference.count(&Rule::Const(true))?);
+            compared = Some(self.compared(&asking, &*reference, rules)?);
+        }
         let report = Report {
             generation: snapshot.generation(),
             rows: snapshot.rows().into(),
             bytes: verified.bytes,
             columns: verified.columns,
             leaves: verified.leaves,
-            rules,
+            source_rows,
+            rules: compared,
         };
         if self.json {
             json_report(&report)?;
         } else {
             print(&report)?;
         }
-        let agrees = |rule: &Compared| matches!(&rule.finding, Finding::Compared(found) if found.holds());
+        let agrees = |rule: &Compared| matches!(&rule.finding, Finding::Compared(found) if found.agrees);
         Ok(if report.rules.iter().flatten().all(agrees) { Outcome::Fine } else { Outcome::No })
     }
 
     fn reference(&self, against: &str, asking: &Asking) -> Result<Box<dyn Reference>, Failure> {
-        let password = match &self.password_env {
-            None => None,
-            Some(name) => Some(env::var(name).map_err(|error| {
-                Failure::Usage(format!("the password is not in {name}: {error}; set that variable"))
-            })?),
-        };
         match against.split_once(':') {
-            Some(("clickhouse", url)) => {
-                let table = Table {
-                    url: url.trim_end_matches('/').to_owned(),
-                    name: self.table.clone(),
-                    last_row_only: self.last_row_only,
-                    user: self.user.clone(),
-                    password,
-                };
-                Ok(Box::new(Warehouse::new(table, asking.snapshot.schema().clone(), asking.now)?))
+            Some(("clickhouse", _)) => {
+                let options = ClickHouseOptions::new(&self.server(against)?.source)?;
+                Ok(Box::new(Warehouse::new(options, asking.snapshot.schema().clone(), asking.now)?))
             }
             Some(("parquet", _)) => {
                 let mut config = Config::load(self.config.as_deref(), env::vars())?;
@@ -171,26 +171,46 @@ impl Verify {
         }
     }
 
+    /// The configuration's way to the server, and what the flags say instead.
+    fn server(&self, against: &str) -> Result<Config, Failure> {
+        let mut config = Config::load(self.config.as_deref(), env::vars())?;
+        config.set_source(against);
+        let source = &mut config.source;
+        if let Some(table) = &self.table {
+            (source.table, source.query) = (Some(table.clone()), None);
+        }
+        if self.last_row_only {
+            source.final_rows = Some(true);
+        }
+        if let Some(user) = &self.user {
+            source.user = Some(user.clone());
+        }
+        if let Some(variable) = &self.password_env {
+            (source.password_env, source.password_file) = (Some(variable.clone()), None);
+        }
+        Ok(config)
+    }
+
     fn compared(
         &self,
         asking: &Asking,
         reference: &dyn Reference,
         rules: Vec<String>,
     ) -> Result<Vec<Compared>, Failure> {
+        let closeness = Closeness { sample: self.sample, differences: self.differences as usize };
         let bars = Bars::new();
         bars.begin("rules", Some(rules.len() as u64));
-        let mut all = Vec::with_capacity(rules.len());
-        for rule in rules {
-            let finding = match asking.audience(&rule) {
-                Ok(audience) => Finding::Compared(compare(&audience, reference, self.sample)?),
+        let found = side_by_side(&rules, reference.side_by_side(), |rule| {
+            let finding = match asking.audience(rule) {
+                Ok(audience) => Finding::Compared(compare(&audience, reference, closeness)?),
                 Err(Failure::Rule(error)) => Finding::Refused { error },
                 Err(other) => return Err(other),
             };
-            all.push(Compared { rule, finding });
             bars.advance(1);
-        }
+            Ok(finding)
+        });
         bars.end();
-        Ok(all)
+        Ok(rules.into_iter().zip(found?).map(|(rule, finding)| Compared { rule, finding }).collect())
     }
 }
 
@@ -205,24 +225,56 @@ fn print(report: &Report) -> Result<(), Failure> {
         report.columns,
         grouped(report.leaves),
     )?;
-    for Compared { rule, finding } in report.rules.iter().flatten() {
-        match finding {
-            Finding::Refused { error } => writeln!(out, "error    {rule}: {error}")?,
-            Finding::Compared(found) if found.holds() => {
-                let (count, sampled) = (grouped(found.count), grouped(found.sampled));
-                writeln!(out, "agrees   {count} users, {sampled} asked one by one: {rule}")?;
-            }
-            Finding::Compared(found) => {
-                let users: Vec<String> = found.differing.iter().take(5).map(u64::to_string).collect();
-                let users = if users.is_empty() { "none".to_owned() } else { users.join(", ") };
-                let (ours, theirs) = (grouped(found.count), grouped(found.expected));
-                writeln!(
-                    out,
-                    "DIFFERS  {ours} users here, {theirs} there; differing in the sample: {users}: {rule}"
-                )?;
-            }
-        }
+    if let Some(rows) = report.source_rows {
+        writeln!(out, "the source has {} rows", grouped(rows))?;
+    }
+    if let Some(rules) = &report.rules {
+        rules.iter().try_for_each(|rule| print_rule(&mut out, rule))?;
+        let agree =
+            rules.iter().filter(|rule| matches!(&rule.finding, Finding::Compared(found) if found.agrees));
+        writeln!(out, "{} of {} rules agree", grouped(agree.count() as u64), grouped(rules.len() as u64))?;
     }
     out.flush()?;
     Ok(())
+}
+
+fn print_rule(out: &mut impl Write, Compared { rule, finding }: &Compared) -> Result<(), Failure> {
+    let found = match finding {
+        Finding::Refused { error } => return Ok(writeln!(out, "error    {rule}: {error}")?),
+        Finding::Compared(found) => found,
+    };
+    let (ours, theirs, sampled) = (grouped(found.count), grouped(found.expected), grouped(found.sampled));
+    let took = duration(Duration::from_secs_f64(found.millis / 1e3));
+    if found.agrees {
+        return Ok(writeln!(out, "agrees   {ours} users, {sampled} asked one by one, in {took}: {rule}")?);
+    }
+    writeln!(out, "DIFFERS  {ours} users here, {theirs} there, in {took}: {rule}")?;
+    for Difference { user, side, here, there } in &found.differing {
+        let side = match side {
+            Side::OnlyHere => "only here ",
+            Side::OnlyThere => "only there",
+            Side::Repeated => "repeated  ",
+        };
+        let here = here.as_ref().map_or("no such user".to_owned(), listed);
+        let rows: Vec<String> = there.iter().map(listed).collect();
+        let there = if rows.is_empty() { "no such user".to_owned() } else { rows.join("; and ") };
+        writeln!(out, "  user {user}  {side}  here: {here}  there: {there}")?;
+        if rows.len() > 1 {
+            writeln!(
+                out,
+                "    the source has several rows of this user; where the newest counts, compare with --final"
+            )?;
+        }
+    }
+    if found.more {
+        writeln!(out, "  there may be more; --differences N looks for more")?;
+    }
+    Ok(())
+}
+
+fn listed(values: &Values) -> String {
+    if values.is_empty() {
+        return "a row".to_owned();
+    }
+    values.iter().map(|(name, value)| format!("{name} is {value}")).collect::<Vec<_>>().join(", ")
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{ask, build, folder, muster, source_files, store};
+use crate::support::{ask, build, command, finish, folder, muster, source_files, store};
 
 fn count_in(store: &std::path::Path) -> crate::support::Run {
     muster(&["count", "--store", store.to_str().unwrap(), "has_poh"])
@@ -46,7 +46,31 @@ fn a_source_that_is_no_parquet() {
 #[test]
 fn a_source_of_an_unknown_kind() {
     build(&folder("kind").join("store"), "oracle:everything").refuses(3, &["oracle:everything"]);
-    build(&folder("kind").join("store"), "clickhouse:http://127.0.0.1:1").refuses(2, &["parquet"]);
+}
+
+#[test]
+fn a_clickhouse_that_is_not_there() {
+    let store = folder("nobody").join("store");
+    let source = "clickhouse:http://127.0.0.1:1";
+    let mut build = command(&["build", "--store", store.to_str().unwrap(), "--source", source]);
+    build.env("MUSTER_SOURCE_RETRIES", "0");
+    finish(build).refuses(3, &["127.0.0.1:1", "refused", "check that the server runs"]);
+    assert!(!store.exists());
+}
+
+#[test]
+fn a_clickhouse_address_with_a_password_or_a_typing_error() {
+    let store = folder("address").join("store");
+    for (address, naming) in [
+        ("clickhouse:http://me:hunter2@127.0.0.1:1", "password_env"),
+        ("clickhouse:http://127.0.0.1:1?password=hunter2", "password_env"),
+        ("clickhouse:http://127.0.0.1:1?tabel=t", "did you mean `table`"),
+        ("clickhouse:127.0.0.1:1", "http://"),
+    ] {
+        let run = build(&store, address);
+        assert!(!run.stderr.contains("hunter2"), "{}", run.stderr);
+        run.refuses(2, &[naming]);
+    }
 }
 
 #[test]

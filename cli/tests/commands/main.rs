@@ -6,9 +6,17 @@
 mod asking;
 mod bad_input;
 mod counting;
+mod deploying;
+mod differing;
+mod disk;
+mod killed;
 mod listing;
+mod nights;
+mod replicas;
+mod scheduling;
 mod storing;
 mod support;
+mod verifying;
 
 use support::muster;
 

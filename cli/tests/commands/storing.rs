@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::{USERS, ask, build, folder, muster, source, source_files};
+use crate::support::{USERS, ask, build, command, finish, folder, muster, source, source_files, store};
 
 #[test]
 fn the_same_seed_gives_the_same_population() {
@@ -117,10 +117,18 @@ fn verify_tells_what_differs_and_which_rules_are_bad() {
     let against = format!("parquet:{}/*.parquet", other.display());
     let run = ask("verify", &["--against", &against, "--file", file.to_str().unwrap()]).ends_with(1);
     assert!(run.text().contains("DIFFERS") && run.text().contains("error    has_po"), "{}", run.text());
-    ask("verify", &["--against", &against]).ends_with(2);
     ask("verify", &["--against", "nothing", "--file", file.to_str().unwrap()]).refuses(2, &["clickhouse:"]);
-    let nobody = "clickhouse:http://127.0.0.1:1";
-    ask("verify", &["--against", nobody, "--file", file.to_str().unwrap()]).refuses(3, &["127.0.0.1:1"]);
+    let mut nobody = command(&[
+        "verify",
+        "--store",
+        store().to_str().unwrap(),
+        "--against",
+        "clickhouse:http://127.0.0.1:1",
+    ]);
+    nobody.arg("--file").arg(&file).env("MUSTER_SOURCE_RETRIES", "0");
+    finish(nobody).refuses(3, &["127.0.0.1:1", "refused"]);
+    let bare = "clickhouse:127.0.0.1:8123";
+    ask("verify", &["--against", bare, "--file", file.to_str().unwrap()]).refuses(2, &["no http://"]);
 }
 
 #[test]
@@ -146,6 +154,27 @@ fn verify_agrees_with_clickhouse() {
     let file = file.to_str().unwrap();
     let arguments = ["--against", &against, "--table", "muster_cli.user_features", "--file", file];
     ask("verify", &arguments).ends_with(0);
+    // The same, as the configuration of a build says it; and an address that says all of it.
+    let config = folder("clickhouse-config").join("muster.toml");
+    let source = "database = \"muster_cli\"\ntable = \"user_features\"\nuser = \"reader\"";
+    let password = config.with_file_name("password");
+    fs::write(&password, "secret\n").unwrap();
+    fs::write(&config, format!("[source]\n{source}\npassword_file = {password:?}\nstrict = true\n")).unwrap();
+    ask("verify", &["--against", &against, "--config", config.to_str().unwrap(), "--file", file])
+        .ends_with(0);
+    fs::write(&password, "hunter2").unwrap();
+    let wrong = ask("verify", &["--against", &against, "--config", config.to_str().unwrap(), "--file", file]);
+    assert!(!wrong.stderr.contains("hunter2"));
+    wrong.refuses(3, &["Authentication failed", "password_file"]);
+    let whole = format!("{against}?database=muster_cli&table=user_features");
+    ask("verify", &["--against", &whole, "--file", file]).ends_with(0);
+
+    // And a store that is built from the server itself.
+    let built = folder("from-clickhouse");
+    build(&built, &whole).ends_with(0);
+    let rule = "has_poh AND NOT bot_warning";
+    let run = muster(&["count", "--store", built.to_str().unwrap(), "--json", rule]).ends_with(0);
+    assert_eq!(run.json()["count"], ask("count", &["--json", rule]).json()["count"]);
 
     send("ALTER TABLE muster_cli.user_features DELETE WHERE has_poh SETTINGS mutations_sync = 1", &[]);
     let run = ask("verify", &arguments).ends_with(1);

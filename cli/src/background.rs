@@ -1,0 +1,37 @@
+//! How a build stays out of the way of others, and ends with whoever started it.
+
+use clap::Args;
+use rustix::process::{Pid, Signal, getppid, nice, set_parent_process_death_signal};
+
+use crate::failure::Failure;
+
+/// Flags of work that others should not feel.
+#[derive(Debug, Args)]
+pub(crate) struct Background {
+    /// Run at low priority: 19 takes only what nobody else wants, 0 changes nothing
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=19))]
+    nice: Option<u8>,
+
+    /// End when this process, which started it, ends
+    #[arg(long, value_name = "PID", hide = true)]
+    child_of: Option<u32>,
+}
+
+impl Background {
+    /// Makes it so, before any thread is started: threads inherit it.
+    pub(crate) fn apply(&self) -> Result<(), Failure> {
+        let failed = |what: &str, error| Failure::Store(format!("cannot {what}: {error}"));
+        if let Some(by) = self.nice {
+            nice(i32::from(by)).map_err(|error| failed("lower the priority", error))?;
+        }
+        if let Some(parent) = self.child_of {
+            set_parent_process_death_signal(Some(Signal::TERM))
+                .map_err(|error| failed("tie this process to its parent", error))?;
+            // It may have ended before that.
+            if getppid().map(Pid::as_raw_nonzero).map(|pid| pid.get().unsigned_abs()) != Some(parent) {
+                return Err(Failure::Store(format!("process {parent}, which started this one, has ended")));
+            }
+        }
+        Ok(())
+    }
+}
