@@ -168,6 +168,7 @@ fn what_makes_no_sense_is_refused() {
 #[ignore = "needs ClickHouse"]
 fn a_real_server_shifts_times_the_same_way() {
     use crate::rule::bind::time::{Clock, Moment};
+    // Zones whose rules governments have left alone for years: the server may have another edition of them than we.
     const ZONES: &[&str] = &[
         "UTC",
         "Europe/Berlin",
@@ -178,7 +179,7 @@ fn a_real_server_shifts_times_the_same_way() {
         "Asia/Tehran",
         "Australia/Lord_Howe",
         "Pacific/Kiritimati",
-        "Africa/Casablanca",
+        "Africa/Windhoek",
     ];
     const UNITS: &[&str] = &["SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR"];
     let server = server();

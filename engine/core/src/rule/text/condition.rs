@@ -124,7 +124,7 @@ impl Reader<'_> {
     }
 
     /// What a test such as IN is about: a column or something of a column.
-    fn tested(&self, expr: &Expr, test: &str) -> Result<Operand, RuleError> {
+    pub(super) fn tested(&self, expr: &Expr, test: &str) -> Result<Operand, RuleError> {
         let operand = self.operand_of(expr)?;
         if operand.is_constant() {
             return Err(self

@@ -68,10 +68,9 @@ impl Reader<'_> {
                 let lower = name.to_ascii_lowercase();
                 if lower == "isnull" || lower == "isnotnull" {
                     let [value] = self.arguments(call, "(column)")?;
-                    return Ok(Rule::IsNull {
-                        value: self.operand_of(value)?,
-                        negated: lower == "isnotnull",
-                    });
+                    let negated = lower == "isnotnull";
+                    let test = if negated { "IS NOT NULL" } else { "IS NULL" };
+                    return Ok(Rule::IsNull { value: self.tested(value, test)?, negated });
                 }
                 return Err(self.unknown_function(&call.expr, name));
             }

@@ -211,6 +211,10 @@ const ERRORS: &[(&str, &str)] = &[
         "5 IN (5)",
         "IN tests a column, not a constant at line 1, column 1; write column IN, with the column first",
     ),
+    (
+        "isNull(0)",
+        "IS NULL tests a column, not a constant at line 1, column 8; write column IS NULL, with the column first",
+    ),
     ("x IN ()", "expected an expression, found `)` at line 1, column 7"),
     ("x LIKE y", "the pattern of LIKE must be a text at line 1, column 8; put it in single quotes"),
     (
