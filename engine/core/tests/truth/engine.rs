@@ -101,7 +101,14 @@ fn row_order(table: &Table, rng: &mut Rng) -> RowOrder {
         0 => RowOrder::Given,
         1 => RowOrder::Auto,
         _ => {
-            let sortable = |ty: &ColumnType| !matches!(ty, ColumnType::Scalar(ty) if !matches!(ty, ScalarType::Bool | ScalarType::Int { .. } | ScalarType::Float { .. }));
+            // Texts cannot be ordered by when they are sorted instead of looked up, as that variable wants it.
+            let texts = std::env::var_os("MUSTER_INTERNED_VALUES").is_none();
+            let sortable = |ty: &ColumnType| match ty {
+                ColumnType::Scalar(ty) => {
+                    matches!(ty, ScalarType::Bool | ScalarType::Int { .. } | ScalarType::Float { .. })
+                }
+                ColumnType::Array(_) | ColumnType::Map(_) => texts,
+            };
             let names = columns.iter().filter(|column| sortable(&column.ty)).map(|column| &column.name);
             RowOrder::Columns(names.filter(|_| rng.one_in(3)).take(5).cloned().collect())
         }

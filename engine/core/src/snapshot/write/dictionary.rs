@@ -137,10 +137,28 @@ impl TextsOut {
             bytes_len: self.bytes.len(),
             ..DictionaryRecord::default()
         };
-        if !self.ends.is_empty() {
+        // None at all have no width either: rows that had texts may all have been left out.
+        if self.count == 0 || !self.ends.is_empty() {
             put_starts(out, self.ends, &mut record);
         }
         record.bytes_at = out.put_stream(self.bytes);
         record
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dictionary_of_texts_that_were_all_left_out_has_starts() {
+        let dir = tempfile::tempdir().unwrap();
+        let scratch = Scratch { dir: dir.path().to_owned(), name: "none".into(), keep: 100 };
+        let mut out = RegionOut::default();
+        let record = TextsOut::new(&scratch).put(&mut out);
+        assert_eq!((record.count, record.bytes_len, record.offset_width), (0, 0, 4));
+        // Whichever way they came.
+        let other = Distinct::Bytes { ends: Vec::new(), bytes: Vec::new() }.put(&mut RegionOut::default());
+        assert_eq!((other.count, other.offset_width), (0, 4));
     }
 }
