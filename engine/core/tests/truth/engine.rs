@@ -101,13 +101,12 @@ fn row_order(table: &Table, rng: &mut Rng) -> RowOrder {
         0 => RowOrder::Given,
         1 => RowOrder::Auto,
         _ => {
-            // Texts cannot be ordered by when they are sorted instead of looked up, as that variable wants it.
-            let texts = std::env::var_os("MUSTER_INTERNED_VALUES").is_none();
+            // Wide values cannot be ordered by when they are sorted instead of looked up, as that variable wants it.
+            let wide = std::env::var_os("MUSTER_INTERNED_VALUES").is_none();
             let sortable = |ty: &ColumnType| match ty {
-                ColumnType::Scalar(ty) => {
-                    matches!(ty, ScalarType::Bool | ScalarType::Int { .. } | ScalarType::Float { .. })
-                }
-                ColumnType::Array(_) | ColumnType::Map(_) => texts,
+                ColumnType::Scalar(ScalarType::Int { bits }) => wide || *bits <= 64,
+                ColumnType::Scalar(ty) => matches!(ty, ScalarType::Bool | ScalarType::Float { .. }),
+                ColumnType::Array(_) | ColumnType::Map(_) => true,
             };
             let names = columns.iter().filter(|column| sortable(&column.ty)).map(|column| &column.name);
             RowOrder::Columns(names.filter(|_| rng.one_in(3)).take(5).cloned().collect())

@@ -67,8 +67,12 @@ pub(super) fn sorted<'a>(
             .map(|name| {
                 let at = schema.columns.iter().position(|column| column.name == *name);
                 let at = at.ok_or_else(|| Error::input(format!("row order: there is no column {name}")))?;
-                let text = || Error::input(format!("row order: column {name} has too many different texts"));
-                let key = columns[at].sort_key()?.ok_or_else(text)?;
+                let wide = || {
+                    Error::input(format!(
+                        "row order: column {name} has too many different texts or wide numbers; order by another column"
+                    ))
+                };
+                let key = columns[at].sort_key()?.ok_or_else(wide)?;
                 Ok((at, Key::new(key, places(at))?))
             })
             .collect::<Result<_>>()?,
