@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::drive::over_chunks;
+use super::halt::apart;
 use crate::error::Result;
 use crate::plan::{NodeId, Plan, simplified};
 use crate::rule::ast::Rule;
@@ -44,10 +45,10 @@ impl Batch {
     /// snapshot does.
     pub fn new(snapshot: &Arc<Snapshot>, rules: &[Rule], scope: &Scope<'_>) -> Result<Self, QueryError> {
         let binder = Binder::new(snapshot, scope.now)?;
-        let bound: Vec<Result<Condition, QueryError>> = rules
-            .par_chunks(BOUND_TOGETHER)
-            .flat_map_iter(|rules| bind_all(snapshot, rules, scope))
-            .collect();
+        let bound: Vec<Result<Condition, QueryError>> = apart(|_| {
+            let parts = rules.par_chunks(BOUND_TOGETHER);
+            parts.flat_map_iter(|rules| bind_all(snapshot, rules, scope)).collect()
+        });
         // Rules without a condition stand for nothing in the plan; their errors are put back below.
         let (conditions, errors): (Vec<Condition>, Vec<Option<QueryError>>) = bound
             .into_iter()
@@ -61,7 +62,7 @@ impl Batch {
         open.sort_unstable();
         open.dedup();
         if !open.is_empty() {
-            plan.check(snapshot)?;
+            apart(|_| plan.check(snapshot))?;
         }
         Ok(Self { snapshot: Arc::clone(snapshot), plan, roots, open })
     }

@@ -1,10 +1,11 @@
 //! An audience by a column: how many members have each value, or fall into each bin of a histogram.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use serde::Serialize;
 
 use super::Audience;
+use super::halt::{apart, ended};
 use crate::column::{ListColumn, ValueColumn};
 use crate::error::Error;
 use crate::plan::value_of;
@@ -153,15 +154,19 @@ impl Audience {
         let column = binder.value_column(key)?;
         column.check()?;
         let counts: Vec<AtomicU32> = (0..column.dictionary().len()).map(|_| AtomicU32::new(0)).collect();
-        self.for_each_row(|row| {
-            if let Ok(Some(code)) = column.code(row)
-                && let Some(count) = counts.get(code as usize)
-            {
-                count.fetch_add(1, Ordering::Relaxed);
-            }
+        let total = AtomicU64::new(0);
+        self.for_each_chunk(|chunk, set, rows| {
+            total.fetch_add(set.count(rows).into(), Ordering::Relaxed);
+            set.for_each(rows, |row| {
+                if let Ok(Some(code)) = column.code(chunk << 16 | u32::from(row))
+                    && let Some(count) = counts.get(code as usize)
+                {
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
+            });
         })?;
         let counts = counts.into_iter().map(AtomicU32::into_inner).collect();
-        Ok(CodeCounts { column, ty, counts, total: self.count() })
+        Ok(CodeCounts { column, ty, counts, total: total.into_inner() })
     }
 
     /// The value column an operand names; `None` for a map key that nobody has.
@@ -213,6 +218,9 @@ impl Audience {
         codes.sort_unstable_by(|a, b| b.cmp(a));
         let (mut found, mut distinct, mut all): (Vec<(u64, u32)>, _, _) = (Vec::new(), 0, 0);
         for (_, code) in codes {
+            if ended() {
+                break;
+            }
             let count = self.count_with(Leaf::Element { column: index, code, held: true })?;
             distinct += u64::from(count > 0);
             all += count;
@@ -225,15 +233,20 @@ impl Audience {
         let shown: u64 = found.iter().map(|(count, _)| count).sum();
         let value = |(count, code)| Ok(ValueCount { value: value_of(list.elements(), ty, code)?, count });
         let values = found.into_iter().map(value).collect::<Result<_, Error>>()?;
-        Ok(Breakdown { total, values, distinct, others: all - shown, null: total - present })
+        // Halted, one count may be cut and the other not.
+        let null = total.saturating_sub(present);
+        Ok(Breakdown { total, values, distinct, others: all - shown, null })
     }
 
     /// Members that are also in a leaf.
     fn count_with(&self, leaf: Leaf) -> Result<u64, QueryError> {
-        let binder = Binder::new(&self.snapshot, self.now)?;
-        let own = binder.bind(&self.rule, true)?;
-        let condition = Condition::And(vec![own, Condition::Leaf(leaf)]);
-        Ok(Self::of_condition(&self.snapshot, self.rule.clone(), &binder, condition)?.count())
+        let audience = apart(|_| {
+            let binder = Binder::new(&self.snapshot, self.now)?;
+            let own = binder.bind(&self.rule, true)?;
+            let condition = Condition::And(vec![own, Condition::Leaf(leaf)]);
+            Self::of_condition(&self.snapshot, self.rule.clone(), &binder, condition)
+        })?;
+        Ok(audience.count())
     }
 }
 

@@ -1,9 +1,10 @@
-//! Driving a plan over all chunks: on this thread if that is soon done, else on all cores.
+//! Driving work over chunks: on this thread if that is soon done, else on all cores; until it is done, or this thread's halt ends it.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::chunk::Evaluator;
+use super::halt::{Halt, apart};
 use crate::bitmap::Leaf;
 use crate::format::chunks_of;
 use crate::plan::Plan;
@@ -30,45 +31,68 @@ pub(super) fn over_chunks<'p, T: Send>(
     let entries = within.map(Leaf::entries).filter(|entries| entries.len() < all as usize);
     let chunks = entries.map_or(all, |entries| entries.len() as u32);
     let chunk_at = |at: u32| entries.map_or(at, |entries| entries[at as usize].chunk.into());
-    let nanos = nanos * f64::from(chunks) / f64::from(all.max(1));
-    let evaluator = || Evaluator::new(plan, snapshot.ids(), snapshot.rows());
-    let stride = if nanos / f64::from(chunks.max(1)) > LONG_NANOS { 1 } else { STRIDE };
-    let threads = (rayon::current_num_threads() as u32).min(chunks.div_ceil(stride));
-    if nanos < PARALLEL_NANOS_MIN || threads < 2 {
-        let mut evaluator = evaluator();
-        return (0..chunks).map(|at| work(&mut evaluator, chunk_at(at))).reduce(join);
-    }
-    let (next, total) = (AtomicU32::new(0), Mutex::new(None));
-    let run = || {
-        let mut evaluator = evaluator();
-        let mut mine = None;
-        loop {
-            let first = next.fetch_add(stride, Ordering::Relaxed);
-            if first >= chunks {
-                break;
+    over(
+        chunks,
+        nanos / f64::from(all.max(1)),
+        || Evaluator::new(plan, snapshot.ids(), snapshot.rows()),
+        |evaluator, at| work(evaluator, chunk_at(at)),
+        join,
+    )
+}
+
+/// Does something with each number below `count` and joins the results, in any order. `nanos` is what one takes on one core,
+/// about; each thread that takes part has its own state. Ended early it returns anything: see [`super::halt`].
+pub(super) fn over<S, T: Send>(
+    count: u32,
+    nanos: f64,
+    state: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, u32) -> T + Sync,
+    join: impl Fn(T, T) -> T + Sync,
+) -> Option<T> {
+    let stride = if nanos > LONG_NANOS { 1 } else { STRIDE };
+    let threads = (rayon::current_num_threads() as u32).min(count.div_ceil(stride));
+    let alone = nanos * f64::from(count) < PARALLEL_NANOS_MIN || threads < 2;
+    apart(|halt| {
+        let goes_on = || !halt.is_some_and(Halt::ends);
+        if alone {
+            let mut state = state();
+            return (0..count).take_while(|_| goes_on()).map(|at| work(&mut state, at)).reduce(join);
+        }
+        let (next, total) = (AtomicU32::new(0), Mutex::new(None));
+        let run = || {
+            let mut state = state();
+            let mut mine = None;
+            'taken: loop {
+                let first = next.fetch_add(stride, Ordering::Relaxed);
+                if first >= count {
+                    break;
+                }
+                for at in first..count.min(first + stride) {
+                    if !goes_on() {
+                        break 'taken;
+                    }
+                    let result = work(&mut state, at);
+                    mine = Some(match mine {
+                        Some(before) => join(before, result),
+                        None => result,
+                    });
+                }
             }
-            for at in first..chunks.min(first + stride) {
-                let result = work(&mut evaluator, chunk_at(at));
-                mine = Some(match mine {
-                    Some(before) => join(before, result),
-                    None => result,
+            if let Some(mine) = mine {
+                let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
+                *total = Some(match total.take() {
+                    Some(before) => join(before, mine),
+                    None => mine,
                 });
             }
-        }
-        if let Some(mine) = mine {
-            let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
-            *total = Some(match total.take() {
-                Some(before) => join(before, mine),
-                None => mine,
-            });
-        }
-    };
-    // This thread begins at once; the others join as they wake up.
-    rayon::in_place_scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(|_| run());
-        }
-        run();
-    });
-    total.into_inner().unwrap_or_else(PoisonError::into_inner)
+        };
+        // This thread begins at once; the others join as they wake up.
+        rayon::in_place_scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(|_| run());
+            }
+            run();
+        });
+        total.into_inner().unwrap_or_else(PoisonError::into_inner)
+    })
 }

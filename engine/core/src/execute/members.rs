@@ -3,10 +3,12 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use rayon::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Audience;
+use super::chunk::Evaluator;
+use super::drive::over;
+use super::halt::ended;
 use crate::error::{Error, Result};
 use crate::format::chunks_of;
 
@@ -61,6 +63,27 @@ impl Audience {
         Ok(all)
     }
 
+    /// Where a chunk ends, and the ids of its members from a row on.
+    fn ids_of<'s>(
+        &'s self,
+        evaluator: &mut Evaluator<'s>,
+        chunk: u32,
+        from_row: u32,
+    ) -> Result<(u32, Vec<u64>)> {
+        evaluator.enter(chunk);
+        let set = evaluator.rows(self.plan.root());
+        let (base, rows) = (chunk << 16, evaluator.chunk_rows());
+        let ids = self.snapshot.ids().ids(base, base + rows)?;
+        let mut found = Vec::with_capacity(set.count(rows) as usize);
+        set.for_each(rows, |row| {
+            if base | u32::from(row) >= from_row {
+                found.extend(ids.get(row as usize));
+            }
+        });
+        evaluator.give(set);
+        Ok((base + rows, found))
+    }
+
     fn parse_token(&self, token: &str, fingerprint: u64) -> Result<u32> {
         let bad = |what: &str| Error::PageToken { what: what.to_owned() };
         let mut parts = token.split('-');
@@ -95,34 +118,28 @@ impl Members<'_> {
         Some(format!("{generation:x}-{:x}-{:x}", self.fingerprint, self.next_row))
     }
 
-    fn fill(&mut self) -> Result<()> {
-        let audience = self.audience;
-        let (first, chunks) = (self.next_row >> 16, chunks_of(audience.snapshot.rows()));
-        let from_row = self.next_row;
-        let root = audience.plan.root();
-        let mut window: Vec<(u32, Vec<u64>)> = (first..chunks.min(first + WINDOW))
-            .into_par_iter()
-            .map_init(
-                || audience.evaluator(),
-                |evaluator, chunk| {
-                    evaluator.enter(chunk);
-                    let set = evaluator.rows(root);
-                    let (base, rows) = (chunk << 16, evaluator.chunk_rows());
-                    let ids = audience.snapshot.ids().ids(base, base + rows)?;
-                    let mut found = Vec::with_capacity(set.count(rows) as usize);
-                    set.for_each(rows, |row| {
-                        if base | u32::from(row) >= from_row {
-                            found.extend(ids.get(row as usize));
-                        }
-                    });
-                    evaluator.give(set);
-                    Ok((base + rows, found))
-                },
-            )
-            .collect::<Result<_>>()?;
-        window.reverse();
+    /// Evaluates the next window; false if a halt ended that early, and then all is as it was.
+    fn fill(&mut self) -> Result<bool> {
+        let (audience, from_row) = (self.audience, self.next_row);
+        let (first, chunks) = (from_row >> 16, chunks_of(audience.snapshot.rows()));
+        let window = over(
+            WINDOW.min(chunks.saturating_sub(first)),
+            f64::INFINITY,
+            || audience.evaluator(),
+            |evaluator, at| Ok(vec![audience.ids_of(evaluator, first + at, from_row)?]),
+            |window: Result<Vec<(u32, Vec<u64>)>>, more| {
+                let mut window = window?;
+                window.append(&mut more?);
+                Ok(window)
+            },
+        );
+        let mut window = window.unwrap_or_else(|| Ok(Vec::new()))?;
+        if ended() {
+            return Ok(false);
+        }
+        window.sort_unstable_by_key(|&(end, _)| std::cmp::Reverse(end));
         self.ready = window;
-        Ok(())
+        Ok(true)
     }
 
     fn advance(&mut self) -> Result<Option<Vec<u64>>> {
@@ -132,8 +149,8 @@ impl Members<'_> {
             {
                 return Ok(None);
             }
-            if self.ready.is_empty() {
-                self.fill()?;
+            if self.ready.is_empty() && !self.fill()? {
+                return Ok(None);
             }
             let Some((end, mut ids)) = self.ready.pop() else { return Ok(None) };
             if let Some(left) = &mut self.left {
@@ -162,7 +179,8 @@ impl Iterator for Members<'_> {
             return None;
         }
         let next = self.advance().transpose();
-        self.done = !matches!(next, Some(Ok(_)));
+        // Halted, it can go on where it was.
+        self.done = !matches!(next, Some(Ok(_))) && !ended();
         next
     }
 }

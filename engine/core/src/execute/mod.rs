@@ -48,6 +48,7 @@ mod chunk;
 mod drive;
 mod explain;
 mod features;
+mod halt;
 mod members;
 mod membership;
 mod overlap;
@@ -65,12 +66,14 @@ use crate::snapshot::Snapshot;
 
 use chunk::{Evaluator, counted, holds};
 use drive::over_chunks;
+use halt::apart;
 
 pub use batch::{Batch, count_many};
 pub use breakdown::{Breakdown, Histogram, HistogramBin, ValueCount};
 pub use check::{Outcome, Verdict};
 pub use explain::{ExplainedNode, Explanation};
 pub use features::Feature;
+pub use halt::{Halt, Halted, within};
 pub use members::Members;
 pub use overlap::{OVERLAP_MAX, Overlap, overlap};
 pub use stats::{Quantile, Stats};
@@ -92,9 +95,11 @@ impl Audience {
     /// index knows reads next to nothing.
     pub fn new(snapshot: &Arc<Snapshot>, rule: &Rule, scope: &Scope<'_>) -> Result<Self, QueryError> {
         let rule = expanded(rule, scope)?;
-        let binder = Binder::new(snapshot, scope.now)?;
-        let condition = binder.bind(&rule, true)?;
-        Self::of_condition(snapshot, rule, &binder, condition)
+        apart(|_| {
+            let binder = Binder::new(snapshot, scope.now)?;
+            let condition = binder.bind(&rule, true)?;
+            Self::of_condition(snapshot, rule, &binder, condition)
+        })
     }
 
     fn of_condition(
@@ -115,7 +120,7 @@ impl Audience {
     /// Makes sure that the plan may be evaluated.
     fn check_bytes(&self) -> Result<()> {
         if self.checked.get().is_none() {
-            self.plan.check(&self.snapshot)?;
+            apart(|_| self.plan.check(&self.snapshot))?;
             self.checked.get_or_init(|| ());
         }
         Ok(())
@@ -202,14 +207,9 @@ impl Audience {
         over_chunks(&self.plan, &self.snapshot, self.plan.narrowest(id), nanos, work, join)
     }
 
-    /// Calls `f` with each row of the audience, on all cores, in no order.
-    fn for_each_row(&self, f: impl Fn(u32) + Sync) -> Result<()> {
-        self.for_each_chunk(|chunk, set, rows| set.for_each(rows, |row| f(chunk << 16 | u32::from(row))))
-    }
-
     /// Calls `f` with the audience's rows in each chunk that may have some, on all cores, in no order: the chunk, the rows, and how
     /// many rows the chunk has.
-    pub(crate) fn for_each_chunk(&self, f: impl Fn(u32, &Set<'_>, u32) + Sync) -> Result<()> {
+    pub fn for_each_chunk(&self, f: impl Fn(u32, &Set<'_>, u32) + Sync) -> Result<()> {
         self.check_bytes()?;
         let root = self.plan.root();
         self.fold_chunks(

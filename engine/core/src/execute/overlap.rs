@@ -1,9 +1,10 @@
 //! How audiences overlap: the size of each pair's intersection, in one pass over the chunks.
 
-use rayon::prelude::*;
 use serde::Serialize;
 
 use super::Audience;
+use super::chunk::Evaluator;
+use super::drive::over;
 use crate::bitmap::{Set, kernel};
 use crate::error::{Error, Result};
 use crate::format::chunks_of;
@@ -29,29 +30,37 @@ pub fn overlap(audiences: &[&Audience]) -> Result<Overlap> {
         return Err(Error::input("audiences of different generations cannot be overlapped"));
     }
     audiences.iter().try_for_each(|audience| audience.check_bytes())?;
-    let pairs = (0..chunks_of(first.snapshot.rows()))
-        .into_par_iter()
-        .map_init(
-            || audiences.iter().map(|audience| audience.evaluator()).collect::<Vec<_>>(),
-            |evaluators, chunk| {
-                let mut bits = Vec::with_capacity(count);
-                for (audience, evaluator) in audiences.iter().zip(evaluators.iter_mut()) {
-                    evaluator.enter(chunk);
-                    bits.push(evaluator.bits(audience.plan.root()));
-                }
-                let mut both = vec![0_u64; count * count];
-                for (i, a) in bits.iter().enumerate() {
-                    for (j, b) in bits.iter().enumerate().skip(i) {
-                        both[i * count + j] = kernel::count_and(&[a, b], &[]).into();
-                    }
-                }
-                for (bits, evaluator) in bits.into_iter().zip(evaluators.iter_mut()) {
-                    evaluator.give(Set::OwnBits(bits));
-                }
-                both
-            },
-        )
-        .reduce(|| vec![0; count * count], |a, b| a.iter().zip(&b).map(|(a, b)| a + b).collect());
+    let pairs = over(
+        chunks_of(first.snapshot.rows()),
+        f64::INFINITY,
+        || audiences.iter().map(|audience| audience.evaluator()).collect::<Vec<_>>(),
+        |evaluators, chunk| pairs_in(chunk, audiences, evaluators),
+        |mut a, b| {
+            a.iter_mut().zip(&b).for_each(|(a, b)| *a += b);
+            a
+        },
+    )
+    .unwrap_or_else(|| vec![0; count * count]);
     let both = (0..count).map(|i| (0..count).map(|j| pairs[i.min(j) * count + i.max(j)]).collect()).collect();
     Ok(Overlap { both })
+}
+
+/// How many rows of a chunk each pair of audiences has in common, the lesser one first.
+fn pairs_in<'p>(chunk: u32, audiences: &[&'p Audience], evaluators: &mut [Evaluator<'p>]) -> Vec<u64> {
+    let count = audiences.len();
+    let mut bits = Vec::with_capacity(count);
+    for (audience, evaluator) in audiences.iter().zip(evaluators.iter_mut()) {
+        evaluator.enter(chunk);
+        bits.push(evaluator.bits(audience.plan.root()));
+    }
+    let mut both = vec![0_u64; count * count];
+    for (i, a) in bits.iter().enumerate() {
+        for (j, b) in bits.iter().enumerate().skip(i) {
+            both[i * count + j] = kernel::count_and(&[a, b], &[]).into();
+        }
+    }
+    for (bits, evaluator) in bits.into_iter().zip(evaluators.iter_mut()) {
+        evaluator.give(Set::OwnBits(bits));
+    }
+    both
 }
