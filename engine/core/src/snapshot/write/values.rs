@@ -109,13 +109,16 @@ impl ValuesBuilder {
             (Kind::Few { interner, codes }, keys) => codes
                 .extend(picked.map(|(_, index)| interner.code_of(keys, index).unwrap_or_default().into())),
             (Kind::Numbers(spool), Keys::Fixed8(keys)) => spool.extend(picked.map(|(_, index)| keys[index])),
+            (Kind::Numbers(spool), Keys::Bool(keys)) => {
+                spool.extend(picked.map(|(_, index)| keys[index].into()));
+            }
             (Kind::Texts(texts), Keys::Fixed16(keys)) => {
                 picked.for_each(|(row, index)| texts.push(row, &keys[index].to_be_bytes()));
             }
             (Kind::Texts(texts), keys) => {
                 picked.for_each(|(row, index)| texts.push(row, text_of(keys, index).unwrap_or_default()));
             }
-            (Kind::Numbers(_), _) => {}
+            (Kind::Numbers(_), _) => return Err("its keys are not of its type's width".to_owned()),
         }
         Ok(())
     }
