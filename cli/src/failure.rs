@@ -9,6 +9,7 @@ use muster_engine::rule::bind::QueryError;
 use muster_loader::LoadError;
 use muster_loader::agreement::CompareError;
 use muster_loader::bucket::BucketError;
+use muster_server::ServeError;
 
 /// A command that did what it was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +83,16 @@ impl From<LoadError> for Failure {
     fn from(error: LoadError) -> Self {
         match error {
             LoadError::Config(message) => Self::Usage(message),
+            other => Self::Store(other.to_string()),
+        }
+    }
+}
+
+/// What is wrong with the configuration is the caller's to mend; the rest is the system's.
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
+        match error {
+            ServeError::Config(message) => Self::Usage(message),
             other => Self::Store(other.to_string()),
         }
     }

@@ -17,8 +17,19 @@ use crate::schedule::{SCHEDULE_KEYS, ScheduleConfig, Secret};
 use crate::source::{ClickHouseOptions, ClickHouseSource, Compression, ParquetSource, Source, WireFormat};
 
 /// Keys of each part of the file.
-const TOP_KEYS: [&str; 10] =
-    ["store", "time_zone", "source", "inputs", "columns", "derived", "build", "gates", "keep", "schedule"];
+const TOP_KEYS: [&str; 11] = [
+    "store",
+    "time_zone",
+    "source",
+    "inputs",
+    "columns",
+    "derived",
+    "build",
+    "gates",
+    "keep",
+    "schedule",
+    "serve",
+];
 const SOURCE_KEYS: [&str; 25] = [
     "kind",
     "path",
@@ -79,6 +90,8 @@ pub struct Config {
     pub keep: Keep,
     /// When builds run by themselves.
     pub schedule: ScheduleConfig,
+    /// What the server makes of it: builds neither read nor check it.
+    pub serve: toml::Table,
 }
 
 /// Where the feature table is.
@@ -164,6 +177,7 @@ impl Default for Config {
             gates: GateConfig::default(),
             keep: Keep::default(),
             schedule: ScheduleConfig::default(),
+            serve: toml::Table::new(),
         }
     }
 }

@@ -54,7 +54,7 @@ impl Stop {
     }
 
     /// Ends when it is requested.
-    pub(crate) async fn heard(&self) {
+    pub async fn heard(&self) {
         let mut heard = std::pin::pin!(self.shared.tasks.notified());
         // Listening begins before looking, so that a request in between is not missed.
         heard.as_mut().enable();

@@ -18,6 +18,7 @@ mod pull;
 mod push;
 mod rollback;
 mod schedule;
+mod serve;
 mod sql;
 mod stats;
 mod synth;
@@ -51,6 +52,7 @@ pub(crate) enum Command {
     Collect(collect::Collect),
     History(history::History),
     Schedule(schedule::Schedule),
+    Serve(serve::Serve),
     Push(push::Push),
     Pull(pull::Pull),
 }
@@ -61,6 +63,7 @@ impl Command {
         match self {
             Self::Schedule(command) => command.is_service(),
             Self::Pull(command) => command.is_service(),
+            Self::Serve(_) => true,
             _ => false,
         }
     }
@@ -88,6 +91,7 @@ impl Command {
             Self::Collect(command) => command.run(),
             Self::History(command) => command.run(),
             Self::Schedule(command) => command.run(log),
+            Self::Serve(command) => command.run(),
             Self::Push(command) => command.run(),
             Self::Pull(command) => command.run(),
         }

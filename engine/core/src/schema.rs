@@ -125,6 +125,18 @@ impl Schema {
     }
 }
 
+impl ScalarType {
+    /// Whether it has sums and means.
+    pub fn is_number(&self) -> bool {
+        matches!(self, Self::Int { .. } | Self::UInt { .. } | Self::Float { .. } | Self::Decimal { .. })
+    }
+
+    /// Whether it is on the time line.
+    pub fn is_time(&self) -> bool {
+        matches!(self, Self::Date | Self::DateTime { .. } | Self::DateTime64 { .. })
+    }
+}
+
 impl std::fmt::Display for ColumnType {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

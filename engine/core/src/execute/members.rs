@@ -109,6 +109,11 @@ impl Members<'_> {
         self
     }
 
+    /// Whether the next batch is there without evaluating anything.
+    pub fn is_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
     /// Where to go on after what was yielded so far; `None` at the end.
     pub fn token(&self) -> Option<String> {
         if self.next_row >= self.audience.snapshot.rows() {

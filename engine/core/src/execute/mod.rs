@@ -151,6 +151,11 @@ impl Audience {
         self.plan.known_count().unwrap_or_else(|| self.count_node(self.plan.root()).0)
     }
 
+    /// Whether counting reads the index alone and evaluates nothing.
+    pub fn is_known(&self) -> bool {
+        self.plan.known_count().is_some()
+    }
+
     /// How many rows a node of the plan yields, evaluated, and how many stored bytes that used.
     fn count_node(&self, id: NodeId) -> (u64, u64) {
         if let Some(count) = self.count_two(id) {

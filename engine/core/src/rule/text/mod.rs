@@ -41,6 +41,13 @@ impl Rule {
     }
 }
 
+impl Operand {
+    /// Reads what has a value a user: a column, a map's key as `holdings['USDT']`, `length(chains)`; or a constant.
+    pub fn parse(text: &str, limits: &Limits) -> Result<Operand, RuleError> {
+        parse_operand(text, limits)
+    }
+}
+
 impl RuleError {
     /// Adds the place of what the message names in backticks, if it has none and `text` says it: errors about
     /// columns, types and labels arise when a rule is bound, far from its text.

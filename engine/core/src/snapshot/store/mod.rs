@@ -12,6 +12,7 @@ mod pin;
 mod record;
 #[cfg(test)]
 mod tests;
+mod verified;
 mod writer;
 
 use std::io::ErrorKind;
@@ -20,6 +21,8 @@ use std::sync::Arc;
 
 use super::open::Snapshot;
 use crate::error::{Error, Result};
+use crate::format::MANIFEST_FILE;
+use crate::format::manifest::Manifest;
 use files::{Disk, Files};
 use names::{CURRENT, Entry, GENERATIONS, State};
 
@@ -164,6 +167,22 @@ impl Store {
     /// How a generation came to be published or held back; `None` if its folder does not say.
     pub fn record(&self, generation: u64) -> Result<Option<Record>> {
         Record::read(&self.generation_dir(generation))
+    }
+
+    /// What a generation says of itself, read without opening it.
+    pub fn manifest(&self, generation: u64) -> Result<Manifest> {
+        let path = self.generation_dir(generation).join(MANIFEST_FILE);
+        Manifest::from_bytes(&std::fs::read(&path).map_err(Error::io("read", &path))?)
+    }
+
+    /// Whether a generation was verified whole, as it lies on this disk now.
+    pub fn is_verified(&self, generation: u64) -> bool {
+        verified::is_noted(&self.generation_dir(generation))
+    }
+
+    /// Notes that a generation was verified whole, so that it need not be again. Needs permission to write.
+    pub fn note_verified(&self, generation: u64) -> Result<()> {
+        verified::note(&*self.files, &self.generation_dir(generation))
     }
 
     /// A file that was written beside a generation with [`Staging::write`], if it is there.

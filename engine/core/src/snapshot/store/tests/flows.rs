@@ -239,3 +239,20 @@ fn going_back_does_not_wait_for_a_build() {
 fn second_build(store: &Store) -> String {
     store.write(&somebody(), "build").unwrap().stage().unwrap_err().to_string()
 }
+
+#[test]
+fn what_was_verified_is_known_until_the_files_are_others() {
+    let dir = folder();
+    let store = store_of(dir.path(), 1);
+    let generation = 1;
+    assert!(!store.is_verified(generation));
+    store.note_verified(generation).unwrap();
+    assert!(store.is_verified(generation));
+    assert_eq!(store.manifest(generation).unwrap().generation, generation);
+    // The same bytes in another file have not been verified on this disk.
+    let data = store.generation_dir(generation).join(crate::format::DATA_FILE);
+    let aside = data.with_extension("aside");
+    std::fs::copy(&data, &aside).unwrap();
+    std::fs::rename(&aside, &data).unwrap();
+    assert!(!store.is_verified(generation));
+}

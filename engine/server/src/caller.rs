@@ -1,0 +1,53 @@
+//! Who asks, and what they may do.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::fault::{Fault, Result};
+
+/// What somebody may do; each role may do what those before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Ask.
+    Reader,
+    /// Make and change labels and deliveries.
+    Editor,
+    /// Approve what others made.
+    Approver,
+    /// Rebuild, roll back, erase.
+    Admin,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Reader => "reader",
+            Self::Editor => "editor",
+            Self::Approver => "approver",
+            Self::Admin => "admin",
+        })
+    }
+}
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The name of the token, or what `x-muster-user` says where tokens are off.
+    pub name: Arc<str>,
+    /// What they may do.
+    pub role: Role,
+}
+
+impl Caller {
+    /// Fails if whoever asks may not do what needs this role.
+    pub(crate) fn needs(&self, role: Role, to: &str) -> Result<()> {
+        if self.role >= role {
+            return Ok(());
+        }
+        let what = format!("{to} needs the role {role}, and {} has the role {}", self.name, self.role);
+        Err(Fault::Denied { what })
+    }
+}

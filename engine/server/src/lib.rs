@@ -1,0 +1,22 @@
+//! Muster's server: what the engine answers, over gRPC and REST.
+//!
+//! From the outside in: listeners and TLS, then gRPC and REST, which only translate, then one service layer that both call, then
+//! generations, the pool for heavy work and the caches. Wire types stop at `grpc` and `rest`; nothing below knows them.
+//! `docs/serving.md` says what holds.
+
+mod access;
+mod caller;
+mod config;
+mod fault;
+mod generations;
+mod grpc;
+mod meters;
+mod pool;
+mod rebuild;
+mod serve;
+mod service;
+
+pub use caller::{Caller, Role};
+pub use config::Config;
+pub use rebuild::{Rebuild, RebuildFault, RebuildPhase, RebuildState, RebuildStatus};
+pub use serve::{ServeError, Server};

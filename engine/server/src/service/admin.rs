@@ -1,0 +1,205 @@
+//! What operators do: look, roll back, decide about held generations, rebuild, erase.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use muster_engine::schema::Schema;
+use muster_engine::snapshot::Author;
+
+use super::{Ask, Origin, Service};
+use crate::caller::Role;
+use crate::fault::{Fault, Result};
+use crate::pool::Load;
+use crate::rebuild::{RebuildFault, RebuildStatus};
+
+/// How the server is.
+#[derive(Debug, Clone)]
+pub(crate) struct Status {
+    /// What is in service.
+    pub(crate) origin: Option<Origin>,
+    /// What keeps the newest generation from being served.
+    pub(crate) problem: Option<String>,
+    /// Since when the server runs.
+    pub(crate) started: Timestamp,
+    /// How busy the pool is.
+    pub(crate) load: Load,
+    /// The rebuild that runs or ran last.
+    pub(crate) rebuild: Option<RebuildStatus>,
+    /// Erased users.
+    pub(crate) erased: u64,
+    /// Users who opted out.
+    pub(crate) opted_out: u64,
+}
+
+/// A generation of the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listed {
+    /// Its number.
+    pub(crate) generation: u64,
+    /// When its source was read, in Unix seconds.
+    pub(crate) as_of: i64,
+    /// Users in it.
+    pub(crate) users: u64,
+    /// What became of it.
+    pub(crate) state: ListedState,
+    /// Whether it is in service.
+    pub(crate) in_service: bool,
+    /// Bytes on disk.
+    pub(crate) bytes: u64,
+    /// Why it is held back, or was accepted.
+    pub(crate) reason: Option<String>,
+}
+
+/// What became of a generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ListedState {
+    /// It can be asked.
+    Published,
+    /// The gates held it back.
+    Held,
+}
+
+/// A change of what is in service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rolled {
+    /// What was in service.
+    pub(crate) from: Option<u64>,
+    /// What is.
+    pub(crate) origin: Origin,
+}
+
+impl Service {
+    /// How the server is.
+    pub(crate) fn status(&self, ask: &Ask) -> Status {
+        let serving = self.generations.serving();
+        Status {
+            origin: serving.as_ref().ok().map(|serving| Origin::of(serving, ask)),
+            problem: self.generations.problem().map(|problem| problem.to_string()),
+            started: self.started,
+            load: self.load(),
+            rebuild: self.rebuild.as_ref().and_then(|rebuild| rebuild.status()),
+            erased: 0,
+            opted_out: 0,
+        }
+    }
+
+    /// The generations of the store, ascending.
+    pub(crate) async fn listed(self: &Arc<Self>, ask: &Ask) -> Result<Vec<Listed>> {
+        let service = Arc::clone(self);
+        self.heavily(ask, move || {
+            let store = service.generations.store()?;
+            let current = store.current_generation()?;
+            let published = store.generations()?.into_iter().map(|number| (number, ListedState::Published));
+            let held = store.held()?.into_iter().map(|number| (number, ListedState::Held));
+            let mut listed = Vec::new();
+            for (number, state) in published.chain(held) {
+                // One that is removed at this moment is not there.
+                let Ok(manifest) = store.manifest(number) else { continue };
+                let record = store.record(number).ok().flatten();
+                listed.push(Listed {
+                    generation: number,
+                    as_of: manifest.as_of,
+                    users: manifest.rows,
+                    state,
+                    in_service: current == Some(number),
+                    bytes: manifest.data.bytes,
+                    reason: record.and_then(|record| record.reason),
+                });
+            }
+            listed.sort_by_key(|listed| listed.generation);
+            Ok(listed)
+        })
+        .await
+    }
+
+    /// The columns of a generation.
+    pub(crate) async fn schema(self: &Arc<Self>, ask: &Ask) -> Result<(Schema, Origin)> {
+        let generation = self.generation(ask).await?;
+        Ok((generation.snapshot().schema().clone(), Origin::of(&generation, ask)))
+    }
+
+    /// Puts an earlier generation into service; 0 is the one before.
+    pub(crate) async fn roll_back(self: &Arc<Self>, ask: &Ask, to: u64) -> Result<Rolled> {
+        ask.caller.needs(Role::Admin, "rolling back")?;
+        self.change_store(ask, "roll back", move |writer| {
+            writer.rollback((to > 0).then_some(to), None)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Publishes a generation that was held back.
+    pub(crate) async fn publish(self: &Arc<Self>, ask: &Ask, number: u64, reason: String) -> Result<Rolled> {
+        ask.caller.needs(Role::Admin, "publishing")?;
+        let reason = reason.trim().to_owned();
+        if reason.is_empty() {
+            return Err(Fault::invalid(
+                "reason",
+                "say why it may be published; it is kept for others to read",
+            ));
+        }
+        self.change_store(ask, "publish", move |writer| {
+            writer.publish_held(Some(number), &reason)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Removes a generation that was held back.
+    pub(crate) async fn discard(self: &Arc<Self>, ask: &Ask, number: u64) -> Result<Rolled> {
+        ask.caller.needs(Role::Admin, "discarding")?;
+        self.change_store(ask, "discard", move |writer| {
+            writer.discard(Some(number), None)?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn change_store(
+        self: &Arc<Self>,
+        ask: &Ask,
+        doing: &'static str,
+        change: impl FnOnce(&mut muster_engine::snapshot::Writer) -> Result<()> + Send + 'static,
+    ) -> Result<Rolled> {
+        let (service, asked) = (Arc::clone(self), ask.clone());
+        self.heavily(ask, move || {
+            let from = service.generations.serving().ok().map(|serving| serving.number());
+            let by = service.author(&asked);
+            let mut writer = service.generations.store()?.write(&by, doing)?;
+            change(&mut writer)?;
+            drop(writer);
+            tracing::info!(by = %asked.caller.name, "store changed: {doing}");
+            // Not at the next look: whoever asked sees it in the answer.
+            service.generations.follow(service.reading());
+            let serving = service.generations.serving()?;
+            Ok(Rolled { from, origin: Origin::of(&serving, &asked) })
+        })
+        .await
+    }
+
+    fn author(&self, ask: &Ask) -> Author {
+        Author { user: ask.caller.name.to_string(), ..self.author.clone() }
+    }
+
+    /// Starts a rebuild.
+    pub(crate) async fn rebuild(
+        self: &Arc<Self>,
+        ask: &Ask,
+        accept: Option<String>,
+    ) -> Result<RebuildStatus> {
+        ask.caller.needs(Role::Admin, "rebuilding")?;
+        let Some(rebuild) = self.rebuild.clone() else {
+            let what =
+                "this server has no source to rebuild from; start it with --config, or run `muster build`";
+            return Err(Fault::Precondition { what: what.to_owned() });
+        };
+        let by = Arc::clone(&ask.caller.name);
+        self.heavily(ask, move || {
+            rebuild.start(accept, &by).map_err(|fault| match fault {
+                RebuildFault::Running { .. } => Fault::Precondition { what: fault.to_string() },
+                RebuildFault::Failed(_) => Fault::Internal { what: fault.to_string() },
+            })
+        })
+        .await
+    }
+}

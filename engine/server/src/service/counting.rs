@@ -1,0 +1,228 @@
+//! How many: counts, previews, profiles, overlaps. All of it heavy, but for what the index or the cache knows.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use muster_engine::execute::{Audience, Breakdown, Histogram, OVERLAP_MAX, Overlap, Stats, overlap};
+use muster_engine::rule::ast::Operand;
+use muster_engine::rule::bind::QueryError;
+use muster_engine::schema::ColumnType;
+
+use super::{Ask, Origin, Segment, Service};
+use crate::fault::{Fault, Result};
+use crate::generations::{Counted, Generation};
+
+/// Values of a column that are told unless asked for.
+const TOP: usize = 10;
+/// Most values that are told.
+const TOP_MAX: usize = 10_000;
+/// Bins of a number column unless asked for.
+const BINS: usize = 20;
+/// Most bins.
+const BINS_MAX: usize = 1_000;
+/// Columns of one profile.
+const COLUMNS_MAX: usize = 100;
+
+/// A count.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Count {
+    /// Users in the segment.
+    pub(crate) count: u64,
+    /// Those who did not opt out.
+    pub(crate) targetable: u64,
+    /// Whether it was known.
+    pub(crate) cached: bool,
+    /// How long the engine took.
+    pub(crate) elapsed: Duration,
+    /// Of which generation.
+    pub(crate) origin: Origin,
+}
+
+/// What to tell of an audience.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ProfileOf {
+    /// Columns, keys of maps, lengths of arrays.
+    pub(crate) columns: Vec<String>,
+    /// Values of each; 0 is as usual.
+    pub(crate) top: usize,
+    /// Bins of each; 0 is as usual.
+    pub(crate) bins: usize,
+}
+
+/// An audience by columns.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Profile {
+    /// Users in the audience.
+    pub(crate) count: u64,
+    /// The columns, in the order asked.
+    pub(crate) columns: Vec<ProfiledColumn>,
+    /// How long the engine took.
+    pub(crate) elapsed: Duration,
+    /// Of which generation.
+    pub(crate) origin: Origin,
+}
+
+/// An audience by one column.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ProfiledColumn {
+    /// As it was asked for.
+    pub(crate) name: String,
+    /// Members by value.
+    pub(crate) breakdown: Breakdown,
+    /// For each value told, how many users in all have it.
+    pub(crate) population: Vec<u64>,
+    /// Members by bins, of numbers and times.
+    pub(crate) histogram: Option<Histogram>,
+    /// Least, greatest, mean, median of numbers and times.
+    pub(crate) stats: Option<Stats>,
+}
+
+/// How segments overlap.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Overlaps {
+    /// Users in both of each two.
+    pub(crate) overlap: Overlap,
+    /// How long the engine took.
+    pub(crate) elapsed: Duration,
+    /// Of which generation.
+    pub(crate) origin: Origin,
+}
+
+impl Service {
+    /// How many users a segment has.
+    pub(crate) async fn count(self: &Arc<Self>, ask: &Ask, segment: Segment<'_>) -> Result<Count> {
+        let generation = self.generation(ask).await?;
+        let rule = self.rule_of(segment, ask, || "segment".to_owned())?;
+        let origin = Origin::of(&generation, ask);
+        if let Some(Counted { count, targetable }) = generation.counted(&rule) {
+            return Ok(Count { count, targetable, cached: true, elapsed: Duration::ZERO, origin });
+        }
+        let audience = self.audience(&generation, ask, segment, || "segment".to_owned()).await?;
+        let answer = move || Ok(counted(&audience, origin));
+        let count = match generation.compiled(&rule) {
+            // The index knows it: nothing is evaluated, so it need not wait for what is.
+            Some(audience) if audience.is_known() => answer()?,
+            _ => self.heavily(ask, answer).await?,
+        };
+        let Count { count: users, targetable, .. } = count;
+        generation.remember(rule, Counted { count: users, targetable });
+        Ok(count)
+    }
+
+    /// An audience by columns.
+    pub(crate) async fn profile(
+        self: &Arc<Self>,
+        ask: &Ask,
+        segment: Segment<'_>,
+        of: ProfileOf,
+    ) -> Result<Profile> {
+        check_profile(&of)?;
+        let generation = self.generation(ask).await?;
+        let origin = Origin::of(&generation, ask);
+        let audience = self.audience(&generation, ask, segment, || "segment".to_owned()).await?;
+        let everybody =
+            self.audience(&generation, ask, Segment::Rule("true"), || "segment".to_owned()).await?;
+        let service = Arc::clone(self);
+        let work = move || {
+            let begun = Instant::now();
+            let columns = of.columns.iter().enumerate();
+            let columns =
+                columns.map(|(at, name)| service.profiled(&generation, &audience, &everybody, name, at, &of));
+            let columns = columns.collect::<Result<_>>()?;
+            Ok(Profile { count: audience.count(), columns, elapsed: begun.elapsed(), origin })
+        };
+        self.heavily(ask, work).await
+    }
+
+    fn profiled(
+        &self,
+        generation: &Generation,
+        audience: &Audience,
+        everybody: &Audience,
+        name: &str,
+        at: usize,
+        of: &ProfileOf,
+    ) -> Result<ProfiledColumn> {
+        let wrong = |error: QueryError| Fault::of_query(error, &format!("columns[{at}]"));
+        let operand = Operand::parse(name, &self.config.rules).map_err(|error| wrong(error.into()))?;
+        let top = if of.top == 0 { TOP } else { of.top };
+        let breakdown = audience.breakdown(&operand, top).map_err(wrong)?;
+        let everyone = everybody.breakdown(&operand, usize::MAX).map_err(wrong)?;
+        let population = breakdown.values.iter().map(|value| {
+            everyone.values.iter().find(|all| all.value == value.value).map_or(0, |all| all.count)
+        });
+        let population = population.collect();
+        let (mut histogram, mut stats) = (None, None);
+        if has_numbers(generation, &operand) {
+            let bins = if of.bins == 0 { BINS } else { of.bins };
+            histogram = Some(audience.histogram(&operand, bins).map_err(wrong)?);
+            stats = Some(audience.stats(&operand, &[0.5]).map_err(wrong)?);
+        }
+        Ok(ProfiledColumn { name: name.to_owned(), breakdown, population, histogram, stats })
+    }
+
+    /// How many users each two of some segments share.
+    pub(crate) async fn overlap<'a>(
+        self: &Arc<Self>,
+        ask: &Ask,
+        segments: impl ExactSizeIterator<Item = Result<Segment<'a>>>,
+    ) -> Result<Overlaps> {
+        let found = segments.len();
+        if !(2..=OVERLAP_MAX).contains(&found) {
+            return Err(Fault::invalid(
+                "segments",
+                format!("{found} segments do not overlap; give 2 to {OVERLAP_MAX}"),
+            ));
+        }
+        let generation = self.generation(ask).await?;
+        let origin = Origin::of(&generation, ask);
+        let mut audiences = Vec::with_capacity(found);
+        for (at, segment) in segments.enumerate() {
+            audiences.push(self.audience(&generation, ask, segment?, || format!("segments[{at}]")).await?);
+        }
+        let work = move || {
+            let begun = Instant::now();
+            let audiences: Vec<&Audience> = audiences.iter().map(Arc::as_ref).collect();
+            let overlap = overlap(&audiences)?;
+            Ok(Overlaps { overlap, elapsed: begun.elapsed(), origin })
+        };
+        self.heavily(ask, work).await
+    }
+}
+
+fn counted(audience: &Audience, origin: Origin) -> Count {
+    let begun = Instant::now();
+    let count = audience.count();
+    let targetable = count;
+    Count { count, targetable, cached: false, elapsed: begun.elapsed(), origin }
+}
+
+fn check_profile(of: &ProfileOf) -> Result<()> {
+    if of.columns.is_empty() || of.columns.len() > COLUMNS_MAX {
+        let what = format!("{} columns were asked for; give 1 to {COLUMNS_MAX}", of.columns.len());
+        return Err(Fault::invalid("columns", what));
+    }
+    if of.top > TOP_MAX {
+        return Err(Fault::invalid("top", format!("{} values are more than the limit of {TOP_MAX}", of.top)));
+    }
+    if of.bins > BINS_MAX {
+        return Err(Fault::invalid(
+            "bins",
+            format!("{} bins are more than the limit of {BINS_MAX}", of.bins),
+        ));
+    }
+    Ok(())
+}
+
+/// Whether what an operand names has a least and a greatest number.
+fn has_numbers(generation: &Generation, operand: &Operand) -> bool {
+    let column = |name: &str| generation.snapshot().schema().column(name).map(|(_, column)| &column.ty);
+    match operand {
+        Operand::Length(_) => true,
+        Operand::MapValue { column: name, .. } => matches!(column(name), Some(ColumnType::Map(_))),
+        Operand::Column(name) => {
+            matches!(column(name), Some(ColumnType::Scalar(ty)) if ty.is_number() || ty.is_time())
+        }
+        Operand::Literal(_) | Operand::Time(_) => false,
+    }
+}

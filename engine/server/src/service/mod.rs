@@ -1,0 +1,205 @@
+//! The one service layer: what gRPC and REST both call, in terms of the engine. It knows no wire types and no HTTP.
+//!
+//! Membership is answered on the thread that received it; everything that looks at more than a few rows goes through the pool.
+
+mod admin;
+mod counting;
+mod members;
+mod membership;
+mod users;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use muster_engine::execute::Audience;
+use muster_engine::rule::labels::NoLabels;
+use muster_engine::snapshot::Author;
+use tokio::sync::Semaphore;
+
+use crate::caller::Caller;
+use crate::config::Config;
+use crate::fault::{Fault, Result};
+use crate::generations::{Form, Generation, Generations, Reading, RuleRef};
+use crate::pool::{Load, Pool, PoolSize};
+use crate::rebuild::Rebuild;
+
+pub(crate) use admin::{Listed, ListedState};
+pub(crate) use counting::{Count, ProfileOf, ProfiledColumn};
+pub(crate) use members::MembersOf;
+
+/// Threads that compile rules: apart from the heavy ones, so that membership of a new rule does not wait for counts.
+const COMPILING_THREADS: usize = 1;
+/// By how much they step back.
+const COMPILING_NICE: u8 = 5;
+
+/// Users, told by a label or by a rule, as it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Segment<'a> {
+    /// A label's number.
+    LabelId(u64),
+    /// A label's name.
+    Label(&'a str),
+    /// A rule as text.
+    Rule(&'a str),
+    /// A rule as a JSON tree.
+    Json(&'a str),
+}
+
+/// What every request has besides its question.
+#[derive(Debug, Clone)]
+pub(crate) struct Ask {
+    /// Who asks.
+    pub(crate) caller: Caller,
+    /// Until when an answer is of use.
+    pub(crate) deadline: Instant,
+    /// Which generation; 0 is the one in service.
+    pub(crate) generation: u64,
+    /// What `now()` means, in Unix seconds, if it was said.
+    pub(crate) now: Option<i64>,
+}
+
+/// Of which generation an answer is, and of when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// The generation.
+    pub(crate) generation: u64,
+    /// When its source was read, in Unix seconds.
+    pub(crate) as_of: i64,
+    /// What `now()` was, in Unix seconds.
+    pub(crate) now: i64,
+    /// Users in all.
+    pub(crate) universe: u64,
+}
+
+impl Origin {
+    fn of(generation: &Generation, ask: &Ask) -> Self {
+        Self {
+            generation: generation.number(),
+            as_of: generation.as_of(),
+            now: generation.now(ask.now),
+            universe: u64::from(generation.snapshot().rows()),
+        }
+    }
+}
+
+/// Everything that can be asked.
+pub(crate) struct Service {
+    pub(crate) config: Arc<Config>,
+    pub(crate) generations: Arc<Generations>,
+    heavy: Pool,
+    compiling: Pool,
+    streams: Arc<Semaphore>,
+    rebuild: Option<Arc<dyn Rebuild>>,
+    /// This machine and its clock, for the history of the store.
+    author: Author,
+    started: Timestamp,
+}
+
+impl Service {
+    /// A service over a store.
+    pub(crate) fn new(
+        config: Config,
+        store: &Path,
+        author: Author,
+        rebuild: Option<Arc<dyn Rebuild>>,
+    ) -> std::io::Result<Arc<Self>> {
+        let config = Arc::new(config);
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let threads = if config.heavy_threads == 0 { cores } else { config.heavy_threads };
+        let size = PoolSize {
+            threads,
+            nice: config.heavy_nice,
+            queue: config.heavy_queue,
+            queue_per_caller: config.heavy_queue_per_caller,
+        };
+        let compiling = PoolSize { threads: COMPILING_THREADS, nice: COMPILING_NICE, ..size };
+        Ok(Arc::new(Self {
+            generations: Arc::new(Generations::new(store, &config)),
+            heavy: Pool::start("heavy", size)?,
+            compiling: Pool::start("compiling", compiling)?,
+            streams: Arc::new(Semaphore::new(config.streams)),
+            rebuild,
+            author,
+            started: Timestamp::now(),
+            config,
+        }))
+    }
+
+    /// How busy the pool for heavy questions is.
+    pub(crate) fn load(&self) -> Load {
+        self.heavy.load()
+    }
+
+    /// How rules are read.
+    pub(crate) fn reading(&self) -> Reading<'_> {
+        Reading { labels: &NoLabels, limits: &self.config.rules }
+    }
+
+    /// Until when a question is worked on: as long as the caller gave, within the limits.
+    pub(crate) fn deadline(&self, begun: Instant, given: Option<Duration>) -> Instant {
+        let usual = Duration::from_millis(self.config.heavy_deadline_ms);
+        let most = Duration::from_millis(self.config.deadline_max_ms);
+        begun + given.unwrap_or(usual).min(most)
+    }
+
+    /// The generation that is asked.
+    async fn generation(self: &Arc<Self>, ask: &Ask) -> Result<Arc<Generation>> {
+        if let Some(open) = self.generations.get(ask.generation)? {
+            return Ok(open);
+        }
+        let (service, number) = (Arc::clone(self), ask.generation);
+        self.compiling.run(&ask.caller.name, ask.deadline, move || service.generations.open(number)).await
+    }
+
+    /// The rule that a segment stands for. `field` names it in the request, if something is wrong with it.
+    fn rule_of<'a>(
+        &self,
+        segment: Segment<'a>,
+        ask: &Ask,
+        field: impl Fn() -> String,
+    ) -> Result<RuleRef<'a>> {
+        let (form, text) = match segment {
+            Segment::Rule(text) => (Form::Text, text),
+            Segment::Json(text) => (Form::Json, text),
+            Segment::Label(name) => return Err(unknown_label(&field(), &format!("`{name}`"))),
+            Segment::LabelId(id) => return Err(unknown_label(&field(), &id.to_string())),
+        };
+        Ok(RuleRef { form, text, now: ask.now })
+    }
+
+    /// The audience of a segment: compiled before, or now.
+    async fn audience(
+        self: &Arc<Self>,
+        generation: &Arc<Generation>,
+        ask: &Ask,
+        segment: Segment<'_>,
+        field: impl Fn() -> String,
+    ) -> Result<Arc<Audience>> {
+        let rule = self.rule_of(segment, ask, &field)?;
+        if let Some(compiled) = generation.compiled(&rule) {
+            return Ok(compiled);
+        }
+        let (service, generation) = (Arc::clone(self), Arc::clone(generation));
+        let (form, text, now, field) = (rule.form, rule.text.to_owned(), rule.now, field());
+        let compile = move || {
+            let rule = RuleRef { form, text: &text, now };
+            generation.compile(rule, service.reading()).map_err(|error| Fault::of_query(error, &field))
+        };
+        self.compiling.run(&ask.caller.name, ask.deadline, compile).await
+    }
+
+    /// Does heavy work on the pool.
+    async fn heavily<T: Send + 'static>(
+        &self,
+        ask: &Ask,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.heavy.run(&ask.caller.name, ask.deadline, work).await
+    }
+}
+
+fn unknown_label(field: &str, named: &str) -> Fault {
+    Fault::not_found(format!("{field}: there is no label {named}"))
+}
