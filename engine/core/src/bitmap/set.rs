@@ -166,6 +166,26 @@ impl<'a> Set<'a> {
         }
     }
 
+    /// The rows that another set does not have.
+    #[must_use]
+    pub fn without(self, other: Container<'_>, chunk_rows: u32, scratch: &mut Scratch) -> Self {
+        match (self, other) {
+            (set, Container::Empty) => set,
+            (Self::Empty, _) => Self::Empty,
+            (set @ (Self::Array(_) | Self::OwnArray(_) | Self::SharedArray(_)), other) => {
+                let mut kept = scratch.array();
+                set.for_each(chunk_rows, |row| kept.extend((!other.contains(row)).then_some(row)));
+                scratch.give(set);
+                Self::OwnArray(kept)
+            }
+            (set, other) => {
+                let mut bits = set.into_bits(chunk_rows, scratch);
+                subtract_from(&mut bits, other);
+                Self::OwnBits(bits)
+            }
+        }
+    }
+
     /// The same set, whose buffer can be shared.
     #[must_use]
     pub fn shared(self) -> Self {

@@ -28,6 +28,8 @@ impl Alignment {
     pub(super) fn new(before: &Snapshot, after: &Snapshot) -> Result<Self> {
         let ids = after.ids();
         ids.prepare()?;
+        // Who was erased is in neither generation.
+        let masked = after.masked();
         let mut to_after = vec![NO_ROW; before.rows() as usize];
         let known = RowSet::empty(after.rows());
         let all_after = ids.ids(0, after.rows())?;
@@ -35,6 +37,10 @@ impl Alignment {
             let first = (part * TOGETHER) as u32;
             let wanted = before.ids().ids(first, first + rows.len() as u32)?;
             find(wanted, rows, ids, all_after)?;
+            if let Some(masked) = &masked {
+                let gone = rows.iter_mut().filter(|row| masked.erased.contains(**row));
+                gone.for_each(|row| *row = NO_ROW);
+            }
             rows.iter().filter(|&&row| row != NO_ROW).for_each(|&row| known.insert(row));
             Ok::<_, crate::error::Error>(())
         })?;

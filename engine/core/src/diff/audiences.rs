@@ -59,10 +59,10 @@ impl Diff {
     /// How a rule's audience has moved.
     pub fn movement(&self, of: Audiences<'_>) -> Result<Movement> {
         self.check_generations(of)?;
-        let (before, after) = (of.0.count(), of.1.count());
         let now = self.rows_of(of.1)?;
-        let (stayed, gone) = (AtomicU64::new(0), AtomicU64::new(0));
-        if before > 0 {
+        let (before, stayed, gone) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+        // All of them from one pass, so that they belong together though somebody is erased meanwhile.
+        if of.0.plan().known_count() != Some(0) {
             of.0.for_each_chunk(|chunk, set, rows| {
                 let base = chunk << 16;
                 let to_after = self.alignment.slice(base, base + rows);
@@ -73,10 +73,12 @@ impl Diff {
                     here_stayed += u64::from(now.contains(row));
                     here_found += u64::from(row != u32::MAX);
                 });
+                before.fetch_add(set.count(rows).into(), Ordering::Relaxed);
                 stayed.fetch_add(here_stayed, Ordering::Relaxed);
                 gone.fetch_add(u64::from(set.count(rows)) - here_found, Ordering::Relaxed);
             })?;
         }
+        let (before, after) = (before.into_inner(), now.len());
         let (stayed, left_gone) = (stayed.into_inner(), gone.into_inner());
         let known_now = now.common(&self.alignment.known);
         // Saturating, because damaged bytes may count what they do not have.
@@ -100,7 +102,7 @@ impl Diff {
         }
         let now = match of {
             Some((_, after)) => self.rows_of(after)?,
-            None => RowSet::of_leaf(None, self.after.rows()),
+            None => RowSet::of_users(&self.after),
         };
         match which {
             Moved::Added => {
@@ -146,7 +148,7 @@ impl Diff {
     /// Calls `f` with each member before, by the row before, and the row after if the user is still there.
     fn for_each_before(&self, of: Option<Audiences<'_>>, f: impl Fn(u32, Option<u32>) + Sync) -> Result<()> {
         let Some((before, _)) = of else {
-            RowSet::of_leaf(None, self.before.rows()).for_each(|row| f(row, self.alignment.after(row)));
+            RowSet::of_users(&self.before).for_each(|row| f(row, self.alignment.after(row)));
             return Ok(());
         };
         before.for_each_chunk(|chunk, set, rows| {

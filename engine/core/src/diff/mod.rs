@@ -70,8 +70,14 @@ impl Diff {
 
     /// How many users came and went.
     pub fn user_counts(&self) -> UserCounts {
-        let (before, after) = (u64::from(self.before.rows()), u64::from(self.after.rows()));
+        let (before, after) = (self.before.users(), self.after.users());
         let both = self.alignment.both;
-        UserCounts { before, after, both, added: after - both, gone: before.saturating_sub(both) }
+        UserCounts {
+            before,
+            after,
+            both,
+            added: after.saturating_sub(both),
+            gone: before.saturating_sub(both),
+        }
     }
 }

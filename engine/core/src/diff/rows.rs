@@ -36,6 +36,15 @@ impl RowSet {
         set
     }
 
+    /// The rows of all users who were not erased.
+    pub(super) fn of_users(snapshot: &Snapshot) -> Self {
+        let all = Self::of_leaf(None, snapshot.rows());
+        if let Some(masked) = snapshot.masked() {
+            masked.erased.rows().for_each(|row| _ = all.remove(row));
+        }
+        all
+    }
+
     /// Puts the rows of one chunk, which nobody else changes meanwhile.
     pub(super) fn put(&self, chunk: u32, of: &Set<'_>) {
         let first = chunk as usize * WORDS;

@@ -2,11 +2,13 @@
 //!
 //! While a chunk is in work its containers stay in the caches, and what several rules share is computed once.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
-use super::drive::over_chunks;
+use super::chunk::{Evaluator, Without};
+use super::drive::{over, over_chunks};
+use super::erased;
 use super::halt::apart;
 use crate::error::Result;
 use crate::plan::{NodeId, Plan, simplified};
@@ -15,6 +17,8 @@ use crate::rule::bind::condition::Condition;
 use crate::rule::bind::{Binder, QueryError, Scope, expanded};
 use crate::snapshot::Snapshot;
 
+/// What looking at the masked rows of a chunk takes for one bitmap, about.
+const MASKED_NANOS: f64 = 1_000.0;
 /// Rules that one thread binds at a time.
 const BOUND_TOGETHER: usize = 256;
 
@@ -38,6 +42,8 @@ pub struct Batch {
     roots: Vec<Result<NodeId, QueryError>>,
     /// Nodes that have to be evaluated, each once however many rules it answers.
     open: Vec<NodeId>,
+    /// Set once all bytes that the plan reads were checked.
+    checked: OnceLock<()>,
 }
 
 impl Batch {
@@ -61,41 +67,81 @@ impl Batch {
             roots.iter().flatten().copied().filter(|&id| plan.known_count_of(id).is_none()).collect();
         open.sort_unstable();
         open.dedup();
-        if !open.is_empty() {
-            apart(|_| plan.check(snapshot))?;
+        let batch = Self { snapshot: Arc::clone(snapshot), plan, roots, open, checked: OnceLock::new() };
+        if !batch.open.is_empty() || snapshot.masked().is_some() {
+            batch.check_bytes()?;
         }
-        Ok(Self { snapshot: Arc::clone(snapshot), plan, roots, open })
+        Ok(batch)
     }
 
     /// How many users each rule has, or why it could not be planned.
     pub fn counts(&self) -> Vec<Result<u64, &QueryError>> {
+        let without = erased(&self.snapshot);
         let nanos = self.open.iter().map(|&id| self.plan.nanos(id)).sum();
         let counts = over_chunks(
             &self.plan,
             &self.snapshot,
+            &without,
             None,
             nanos,
             |evaluator, chunk| {
                 evaluator.enter(chunk);
                 self.open.iter().map(|&id| u64::from(evaluator.count(id))).collect::<Vec<u64>>()
             },
-            |mut a, b| {
-                a.iter_mut().zip(&b).for_each(|(a, b)| *a += b);
-                a
-            },
+            added,
         )
         .unwrap_or_default();
+        let (known, masked) = self.masked_of_known(&without);
+        let at = |ids: &[NodeId], counts: &[u64], id: NodeId| {
+            ids.binary_search(&id).ok().and_then(|at| counts.get(at)).copied().unwrap_or(0)
+        };
         let count = |id: NodeId| match self.plan.known_count_of(id) {
-            Some(count) => count,
-            None => self.open.binary_search(&id).ok().and_then(|at| counts.get(at)).copied().unwrap_or(0),
+            Some(count) => count.saturating_sub(at(&known, &masked, id)),
+            None => at(&self.open, &counts, id),
         };
         self.roots.iter().map(|root| root.as_ref().map(|&id| count(id))).collect()
+    }
+
+    /// The nodes whose counts the index knows, and how many masked rows each has.
+    fn masked_of_known(&self, without: &Without) -> (Vec<NodeId>, Vec<u64>) {
+        // As for one audience: bytes that are damaged, and were not needed when this was made, leave the index's counts.
+        let Some(masked) = without.as_ref().filter(|_| self.check_bytes().is_ok()) else {
+            return (Vec::new(), Vec::new());
+        };
+        let is_known = |id: &NodeId| self.plan.known_count_of(*id).is_some();
+        let mut known: Vec<NodeId> = self.roots.iter().flatten().copied().filter(is_known).collect();
+        known.sort_unstable();
+        known.dedup();
+        let counts = over(
+            masked.chunks(),
+            known.len() as f64 * MASKED_NANOS,
+            || Evaluator::new(&self.plan, &self.snapshot, without),
+            |evaluator, at| {
+                evaluator.enter(masked.chunk_at(at));
+                known.iter().map(|&id| u64::from(evaluator.count_masked(id))).collect::<Vec<u64>>()
+            },
+            added,
+        );
+        (known, counts.unwrap_or_default())
+    }
+
+    fn check_bytes(&self) -> Result<()> {
+        if self.checked.get().is_none() {
+            apart(|_| self.plan.check(&self.snapshot))?;
+            self.checked.get_or_init(|| ());
+        }
+        Ok(())
     }
 
     /// Operations in the plan, shared ones counted once: how much the rules have in common.
     pub fn operations(&self) -> usize {
         self.plan.len()
     }
+}
+
+fn added(mut a: Vec<u64>, b: Vec<u64>) -> Vec<u64> {
+    a.iter_mut().zip(&b).for_each(|(a, b)| *a += b);
+    a
 }
 
 fn bind_all(snapshot: &Snapshot, rules: &[Rule], scope: &Scope<'_>) -> Vec<Result<Condition, QueryError>> {

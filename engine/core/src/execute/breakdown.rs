@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use serde::Serialize;
 
-use super::Audience;
+use super::chunk::Without;
 use super::halt::{apart, ended};
+use super::{Audience, erased};
 use crate::column::{ListColumn, ValueColumn};
 use crate::error::Error;
 use crate::plan::value_of;
@@ -207,9 +208,10 @@ impl Audience {
         list: &ListColumn,
         top: usize,
     ) -> Result<Breakdown, QueryError> {
-        let total = self.count();
+        let without = erased(&self.snapshot);
+        let total = self.count_without(&without);
         let whole = ColumnKey { index, part: Part::Whole };
-        let present = self.count_with(Leaf::Presence { column: whole, present: true })?;
+        let present = self.count_with(Leaf::Presence { column: whole, present: true }, &without)?;
         // Few rows hold a light element, so its count is bounded; heavy ones are looked at first.
         let mut codes: Vec<(u32, u32)> = Vec::with_capacity(list.elements().len() as usize);
         for code in 0..list.elements().len() {
@@ -221,7 +223,7 @@ impl Audience {
             if ended() {
                 break;
             }
-            let count = self.count_with(Leaf::Element { column: index, code, held: true })?;
+            let count = self.count_with(Leaf::Element { column: index, code, held: true }, &without)?;
             distinct += u64::from(count > 0);
             all += count;
             if count > 0 {
@@ -239,14 +241,14 @@ impl Audience {
     }
 
     /// Members that are also in a leaf.
-    fn count_with(&self, leaf: Leaf) -> Result<u64, QueryError> {
+    fn count_with(&self, leaf: Leaf, without: &Without) -> Result<u64, QueryError> {
         let audience = apart(|_| {
             let binder = Binder::new(&self.snapshot, self.now)?;
             let own = binder.bind(&self.rule, true)?;
             let condition = Condition::And(vec![own, Condition::Leaf(leaf)]);
             Self::of_condition(&self.snapshot, self.rule.clone(), &binder, condition)
         })?;
-        Ok(audience.count())
+        Ok(audience.count_without(without))
     }
 }
 

@@ -36,9 +36,9 @@ pub struct Verdict {
 }
 
 impl Audience {
-    /// Every condition's outcome for a user; `None` for an id that is not in the snapshot.
+    /// Every condition's outcome for a user; `None` for an id that is not in the snapshot, or was erased.
     pub fn check(&self, user_id: u64) -> Result<Option<Verdict>, QueryError> {
-        let Some(row) = self.snapshot.ids().row(user_id)? else { return Ok(None) };
+        let Some(row) = self.snapshot.row_of(user_id)? else { return Ok(None) };
         let binder = Binder::new(&self.snapshot, self.now)?;
         self.verdict(&binder, &self.rule, row).map(Some)
     }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::chunk::Evaluator;
+use super::chunk::{Evaluator, Without};
 use super::halt::{Halt, apart};
 use crate::bitmap::Leaf;
 use crate::format::chunks_of;
@@ -19,9 +19,11 @@ const LONG_NANOS: f64 = 50_000.0;
 
 /// Does something with every chunk, or with those in which a bitmap has rows, and joins the results, in any order. `nanos` is
 /// what all chunks take on one core, about.
+#[allow(clippy::too_many_arguments)]
 pub(super) fn over_chunks<'p, T: Send>(
     plan: &'p Plan,
     snapshot: &'p Snapshot,
+    without: &Without,
     within: Option<&'p Leaf>,
     nanos: f64,
     work: impl Fn(&mut Evaluator<'p>, u32) -> T + Sync,
@@ -34,7 +36,7 @@ pub(super) fn over_chunks<'p, T: Send>(
     over(
         chunks,
         nanos / f64::from(all.max(1)),
-        || Evaluator::new(plan, snapshot.ids(), snapshot.rows()),
+        || Evaluator::new(plan, snapshot, without),
         |evaluator, at| work(evaluator, chunk_at(at)),
         join,
     )

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::Audience;
+use super::chunk::Without;
+use super::{Audience, erased};
 use crate::error::Result;
 use crate::plan::{NodeId, Op};
 
@@ -27,7 +28,7 @@ pub struct ExplainedNode {
     pub operation: &'static str,
     /// What it selects, in words.
     pub selects: String,
-    /// Rows expected.
+    /// Rows expected; those of users who were erased are not taken off.
     pub estimated_rows: u64,
     /// Rows found.
     pub actual_rows: u64,
@@ -50,15 +51,16 @@ impl Audience {
         Ok(Explanation {
             rule: self.rule.to_string(),
             known: self.plan.known_count().is_some(),
-            root: self.explain_node(self.plan.root()),
+            root: self.explain_node(self.plan.root(), &erased(&self.snapshot)),
         })
     }
 
-    fn explain_node(&self, id: NodeId) -> ExplainedNode {
+    fn explain_node(&self, id: NodeId, without: &Without) -> ExplainedNode {
         let node = self.plan.node(id);
-        let terms: Vec<ExplainedNode> = node.op.terms().iter().map(|&term| self.explain_node(term)).collect();
+        let terms: Vec<ExplainedNode> =
+            node.op.terms().iter().map(|&term| self.explain_node(term, without)).collect();
         let started = Instant::now();
-        let (actual_rows, actual_bytes) = self.count_node(id);
+        let (actual_rows, actual_bytes) = self.count_node(id, without);
         let micros = started.elapsed().as_secs_f64() * 1e6;
         ExplainedNode {
             operation: name_of(&node.op),

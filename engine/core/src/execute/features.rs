@@ -27,8 +27,11 @@ pub enum Feature {
 }
 
 impl Snapshot {
-    /// The feature of a row that an operand names; `None` for constants.
+    /// The feature of a row that an operand names; `None` for constants, and of a user who was erased.
     pub fn feature(&self, operand: &Operand, row: u32) -> Result<Option<Feature>> {
+        if self.is_erased(row) {
+            return Ok(None);
+        }
         let value = match operand {
             Operand::Literal(_) | Operand::Time(_) => return Ok(None),
             Operand::Column(name) if *name == self.schema().user_id => {

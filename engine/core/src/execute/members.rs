@@ -5,10 +5,10 @@ use std::sync::{Mutex, PoisonError};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::Audience;
 use super::chunk::Evaluator;
 use super::drive::over;
 use super::halt::ended;
+use super::{Audience, erased, untargetable};
 use crate::error::{Error, Result};
 use crate::format::chunks_of;
 
@@ -26,6 +26,8 @@ pub struct Members<'a> {
     /// Batches of the window, in reverse.
     ready: Vec<(u32, Vec<u64>)>,
     left: Option<u64>,
+    /// Whether those who opted out are left out.
+    targetable: bool,
     done: bool,
 }
 
@@ -38,7 +40,16 @@ impl Audience {
             None => 0,
             Some(token) => self.parse_token(token, fingerprint)?,
         };
-        Ok(Members { audience: self, fingerprint, next_row, ready: Vec::new(), left: None, done: false })
+        let ready = Vec::new();
+        Ok(Members {
+            audience: self,
+            fingerprint,
+            next_row,
+            ready,
+            left: None,
+            targetable: false,
+            done: false,
+        })
     }
 
     /// The rows of all members, ascending. For those who work on a snapshot itself; users are told by id.
@@ -114,6 +125,12 @@ impl Members<'_> {
         !self.ready.is_empty()
     }
 
+    /// Only those who may be targets: who opted out is left out. A token does not say this; say it again when going on.
+    pub fn targetable(mut self) -> Self {
+        self.targetable = true;
+        self
+    }
+
     /// Where to go on after what was yielded so far; `None` at the end.
     pub fn token(&self) -> Option<String> {
         if self.next_row >= self.audience.snapshot.rows() {
@@ -126,11 +143,14 @@ impl Members<'_> {
     /// Evaluates the next window; false if a halt ended that early, and then all is as it was.
     fn fill(&mut self) -> Result<bool> {
         let (audience, from_row) = (self.audience, self.next_row);
+        // Taken anew for each window, so that who is erased meanwhile is in no later one.
+        let masked = if self.targetable { untargetable } else { erased };
+        let without = masked(&audience.snapshot);
         let (first, chunks) = (from_row >> 16, chunks_of(audience.snapshot.rows()));
         let window = over(
             WINDOW.min(chunks.saturating_sub(first)),
             f64::INFINITY,
-            || audience.evaluator(),
+            || audience.evaluator(&without),
             |evaluator, at| Ok(vec![audience.ids_of(evaluator, first + at, from_row)?]),
             |window: Result<Vec<(u32, Vec<u64>)>>, more| {
                 let mut window = window?;

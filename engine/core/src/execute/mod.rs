@@ -58,14 +58,15 @@ use std::sync::{Arc, OnceLock};
 
 use crate::bitmap::Set;
 use crate::error::Result;
+use crate::format::chunks_of;
 use crate::plan::{NodeId, Op, Plan};
 use crate::rule::ast::Rule;
 use crate::rule::bind::condition::Condition;
 use crate::rule::bind::{Binder, QueryError, Scope, expanded};
 use crate::snapshot::Snapshot;
 
-use chunk::{Evaluator, counted, holds};
-use drive::over_chunks;
+use chunk::{Evaluator, Without, counted, holds};
+use drive::{over, over_chunks};
 use halt::apart;
 
 pub use batch::{Batch, count_many};
@@ -111,7 +112,7 @@ impl Audience {
         let plan = Plan::new(snapshot, binder, condition)?;
         let now = binder.clock().now;
         let audience = Self { snapshot: Arc::clone(snapshot), rule, now, plan, checked: OnceLock::new() };
-        if audience.plan.known_count().is_none() {
+        if audience.plan.known_count().is_none() || snapshot.masked().is_some() {
             audience.check_bytes()?;
         }
         Ok(audience)
@@ -148,7 +149,20 @@ impl Audience {
 
     /// How many users.
     pub fn count(&self) -> u64 {
-        self.plan.known_count().unwrap_or_else(|| self.count_node(self.plan.root()).0)
+        self.count_without(&erased(&self.snapshot))
+    }
+
+    /// How many of them may be targets: those who did not opt out.
+    pub fn count_targetable(&self) -> u64 {
+        self.count_without(&untargetable(&self.snapshot))
+    }
+
+    fn count_without(&self, without: &Without) -> u64 {
+        let root = self.plan.root();
+        match self.plan.known_count() {
+            Some(known) => known.saturating_sub(self.count_masked(root, without).0),
+            None => self.count_node(root, without).0,
+        }
     }
 
     /// Whether counting reads the index alone and evaluates nothing.
@@ -157,9 +171,10 @@ impl Audience {
     }
 
     /// How many rows a node of the plan yields, evaluated, and how many stored bytes that used.
-    fn count_node(&self, id: NodeId) -> (u64, u64) {
-        if let Some(count) = self.count_two(id) {
-            return count;
+    fn count_node(&self, id: NodeId, without: &Without) -> (u64, u64) {
+        if let Some((stored, touched)) = self.count_two(id) {
+            let (masked, more) = self.count_masked(id, without);
+            return (stored.saturating_sub(masked), touched + more);
         }
         let count = |evaluator: &mut Evaluator<'_>, chunk| {
             evaluator.enter(chunk);
@@ -167,10 +182,27 @@ impl Audience {
             (count, evaluator.take_touched())
         };
         let sum = |a: (u64, u64), b: (u64, u64)| (a.0 + b.0, a.1 + b.1);
-        self.fold_chunks(id, self.plan.nanos(id), count, sum).unwrap_or_default()
+        self.fold_chunks(id, without, self.plan.nanos(id), count, sum).unwrap_or_default()
     }
 
-    /// The same where a node joins two stored bitmaps: their sizes are known, and only chunks where both have rows matter.
+    /// How many of the masked rows a node yields, and how many stored bytes that used.
+    fn count_masked(&self, id: NodeId, without: &Without) -> (u64, u64) {
+        let Some(masked) = without else { return (0, 0) };
+        // Bytes are checked when the audience is made, but where the index knew its count and nobody was masked yet. Damage then
+        // shows in everything else that is asked of it; the count is the index's.
+        if self.check_bytes().is_err() {
+            return (0, 0);
+        }
+        let nanos = self.plan.nanos(id) / f64::from(chunks_of(self.snapshot.rows()).max(1));
+        let count = |evaluator: &mut Evaluator<'_>, at| {
+            evaluator.enter(masked.chunk_at(at));
+            (u64::from(evaluator.count_masked(id)), evaluator.take_touched())
+        };
+        over(masked.chunks(), nanos, || self.evaluator(without), count, |a, b| (a.0 + b.0, a.1 + b.1))
+            .unwrap_or_default()
+    }
+
+    /// The same of all rows, masked or not, where a node joins two stored bitmaps: their sizes are known, and only chunks where both have rows matter.
     fn count_two(&self, id: NodeId) -> Option<(u64, u64)> {
         let (of, inverted) = match &self.plan.node(id).op {
             Op::And(of) => (of, false),
@@ -183,6 +215,7 @@ impl Audience {
         let (common, touched) = over_chunks(
             &self.plan,
             &self.snapshot,
+            &None,
             Some(narrower),
             self.plan.nanos(id),
             |evaluator, chunk| {
@@ -197,19 +230,20 @@ impl Audience {
         Some((if inverted { u64::from(all).saturating_sub(count) } else { count }, touched))
     }
 
-    fn evaluator(&self) -> Evaluator<'_> {
-        Evaluator::new(&self.plan, self.snapshot.ids(), self.snapshot.rows())
+    fn evaluator(&self, without: &Without) -> Evaluator<'_> {
+        Evaluator::new(&self.plan, &self.snapshot, without)
     }
 
     /// Does something with every chunk in which a node can have rows, and joins the results, in any order.
     fn fold_chunks<'s, T: Send>(
         &'s self,
         id: NodeId,
+        without: &Without,
         nanos: f64,
         work: impl Fn(&mut Evaluator<'s>, u32) -> T + Sync,
         join: impl Fn(T, T) -> T + Sync,
     ) -> Option<T> {
-        over_chunks(&self.plan, &self.snapshot, self.plan.narrowest(id), nanos, work, join)
+        over_chunks(&self.plan, &self.snapshot, without, self.plan.narrowest(id), nanos, work, join)
     }
 
     /// Calls `f` with the audience's rows in each chunk that may have some, on all cores, in no order: the chunk, the rows, and how
@@ -219,6 +253,7 @@ impl Audience {
         let root = self.plan.root();
         self.fold_chunks(
             root,
+            &erased(&self.snapshot),
             f64::INFINITY,
             |evaluator, chunk| {
                 evaluator.enter(chunk);
@@ -230,4 +265,14 @@ impl Audience {
         );
         Ok(())
     }
+}
+
+/// The rows of users who were erased.
+fn erased(snapshot: &Snapshot) -> Without {
+    snapshot.masked().map(|masked| Arc::clone(&masked.erased)).filter(|rows| !rows.is_empty())
+}
+
+/// The same, and the rows of users who opted out.
+fn untargetable(snapshot: &Snapshot) -> Without {
+    snapshot.masked().map(|masked| Arc::clone(&masked.untargetable)).filter(|rows| !rows.is_empty())
 }

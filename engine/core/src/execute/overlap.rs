@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::Audience;
-use super::chunk::Evaluator;
+use super::chunk::{Evaluator, Without};
 use super::drive::over;
+use super::{Audience, erased};
 use crate::bitmap::{Set, kernel};
 use crate::error::{Error, Result};
 use crate::format::chunks_of;
@@ -30,11 +30,13 @@ pub fn overlap(audiences: &[&Audience]) -> Result<Overlap> {
         return Err(Error::input("audiences of different generations cannot be overlapped"));
     }
     audiences.iter().try_for_each(|audience| audience.check_bytes())?;
+    let without: Vec<Without> = audiences.iter().map(|audience| erased(&audience.snapshot)).collect();
+    let evaluators = || audiences.iter().zip(&without).map(|(of, without)| of.evaluator(without)).collect();
     let pairs = over(
         chunks_of(first.snapshot.rows()),
         f64::INFINITY,
-        || audiences.iter().map(|audience| audience.evaluator()).collect::<Vec<_>>(),
-        |evaluators, chunk| pairs_in(chunk, audiences, evaluators),
+        evaluators,
+        |evaluators: &mut Vec<Evaluator<'_>>, chunk| pairs_in(chunk, audiences, evaluators),
         |mut a, b| {
             a.iter_mut().zip(&b).for_each(|(a, b)| *a += b);
             a

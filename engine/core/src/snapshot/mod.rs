@@ -1,6 +1,7 @@
 //! Snapshots: one generation, opened; the writer that makes one; the store that holds several.
 
 mod bitmaps;
+mod masked;
 mod open;
 mod store;
 mod verify;
@@ -8,8 +9,12 @@ pub mod write;
 
 pub use crate::format::data::Trust;
 pub use bitmaps::Bitmaps;
+pub use masked::{Masked, MaskedRows};
 pub use open::{Column, OpenOptions, Snapshot};
-pub use store::{Author, Collected, Event, EventKind, History, Keep, Moved, Record, Staging, Store, Writer};
+pub use store::{
+    Author, Collected, Event, EventKind, History, Keep, MaskChange, Masks, MasksStamp, Moved, Record,
+    Staging, Store, Writer,
+};
 pub use verify::VerifyReport;
 pub use write::{
     Encoded, Flag, InputCounts, Progress, RowOrder, Shape, SnapshotWriter, WriteOptions, Written,

@@ -11,6 +11,7 @@ use crate::format::manifest::Manifest;
 use crate::schema::{ColumnType, Schema};
 use crate::storage::Bytes;
 
+use super::masked::MaskedNow;
 use super::store::{Pin, pinned_manifest};
 use crate::format::data::Trust;
 
@@ -29,6 +30,7 @@ pub struct Snapshot {
     ids: Ids,
     columns: Vec<OnceLock<Column>>,
     alignments: Alignments,
+    pub(super) masked_now: MaskedNow,
     /// Keeps the store from removing the files; content that came from memory has none.
     _pin: Option<Pin>,
 }
@@ -68,7 +70,15 @@ impl Snapshot {
         let region = Section::new(&file, "ids", manifest.ids.at, manifest.ids.bytes)?;
         let ids = Ids::open(&region, manifest.rows as u32)?;
         let columns = manifest.columns.iter().map(|_| OnceLock::new()).collect();
-        Ok(Self { manifest, file, ids, columns, alignments: Alignments::default(), _pin: None })
+        Ok(Self {
+            manifest,
+            file,
+            ids,
+            columns,
+            alignments: Alignments::default(),
+            masked_now: MaskedNow::default(),
+            _pin: None,
+        })
     }
 
     /// What the snapshot says of itself.
@@ -86,7 +96,7 @@ impl Snapshot {
         &self.manifest.schema
     }
 
-    /// Users.
+    /// Users whose features are in the files, those too who are masked: [`Snapshot::users`] are those in answers.
     pub fn rows(&self) -> u32 {
         self.manifest.rows as u32
     }

@@ -6,6 +6,7 @@ mod pair;
 mod row;
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use crate::bitmap::{
     Bits, Container, Leaf as Bitmap, Part, Scratch, Set, Terms, and, common, count_and, kernel,
@@ -13,10 +14,16 @@ use crate::bitmap::{
 use crate::column::Ids;
 use crate::format::rows_in_chunk;
 use crate::plan::{NodeId, Op, Plan};
+use crate::snapshot::{MaskedRows, Snapshot};
 
 pub(super) use row::holds;
 use row::in_ranges;
 
+/// The rows that an operation leaves out, which it takes once, when it begins.
+pub(super) type Without = Option<Arc<MaskedRows>>;
+
+/// Masked rows of a chunk up to which each is looked at by itself.
+const MASKED_PROBED_MAX: usize = 32;
 /// With fewer rows left than this, an expensive term is asked about each row rather than evaluated.
 const PROBE_ROWS_MAX: u32 = 512;
 
@@ -31,6 +38,8 @@ pub(super) struct Evaluator<'p> {
     plan: &'p Plan,
     ids: &'p Ids,
     table_rows: u32,
+    /// Rows that no answer has.
+    without: Without,
     chunk: u32,
     chunk_rows: u32,
     scratch: Scratch,
@@ -56,14 +65,15 @@ impl Drop for Evaluator<'_> {
 }
 
 impl<'p> Evaluator<'p> {
-    pub(super) fn new(plan: &'p Plan, ids: &'p Ids, table_rows: u32) -> Self {
+    pub(super) fn new(plan: &'p Plan, snapshot: &'p Snapshot, without: &Without) -> Self {
         let scratch =
             BUFFERS.try_with(|buffers| buffers.borrow_mut().pop()).ok().flatten().unwrap_or_default();
         let memo = (0..plan.memo_slots()).map(|_| None).collect();
         Self {
             plan,
-            ids,
-            table_rows,
+            ids: snapshot.ids(),
+            table_rows: snapshot.rows(),
+            without: without.clone(),
             chunk: 0,
             chunk_rows: 0,
             scratch,
@@ -111,9 +121,13 @@ impl<'p> Evaluator<'p> {
         self.scratch.give(set);
     }
 
-    /// The rows of this chunk that a node yields.
+    /// The rows of this chunk that a node yields, without the masked ones.
     pub(super) fn rows(&mut self, id: NodeId) -> Set<'p> {
-        self.part(id).into_set(self.chunk_rows, &mut self.scratch)
+        let set = self.part(id).into_set(self.chunk_rows, &mut self.scratch);
+        match &self.without {
+            Some(masked) => set.without(masked.in_chunk(self.chunk), self.chunk_rows, &mut self.scratch),
+            None => set,
+        }
     }
 
     /// The same as bits.
@@ -122,8 +136,34 @@ impl<'p> Evaluator<'p> {
         set.into_bits(self.chunk_rows, &mut self.scratch)
     }
 
-    /// How many rows of this chunk a node yields.
+    /// How many rows of this chunk a node yields, without the masked ones.
     pub(super) fn count(&mut self, id: NodeId) -> u32 {
+        self.count_stored(id).saturating_sub(self.count_masked(id))
+    }
+
+    /// How many masked rows of this chunk a node yields.
+    pub(super) fn count_masked(&mut self, id: NodeId) -> u32 {
+        let Some(without) = &self.without else { return 0 };
+        let masked = without.in_chunk(self.chunk);
+        let base = self.chunk << 16;
+        match masked {
+            Container::Empty => 0,
+            Container::Array(rows) if rows.len() <= MASKED_PROBED_MAX => {
+                let holds = |row: u16| holds(self.plan, self.ids, id, base | u32::from(row));
+                rows.iter().filter(|&&row| holds(row)).count() as u32
+            }
+            _ => {
+                let set = self.part(id).into_set(self.chunk_rows, &mut self.scratch);
+                let masked = self.without.as_ref().map_or(Container::Empty, |of| of.in_chunk(self.chunk));
+                let count = common(set.view(), masked, self.chunk_rows, &mut self.scratch);
+                self.scratch.give(set);
+                count
+            }
+        }
+    }
+
+    /// How many rows of this chunk a node yields, masked ones too.
+    fn count_stored(&mut self, id: NodeId) -> u32 {
         let plan = self.plan;
         let node = plan.node(id);
         match &node.op {

@@ -17,6 +17,8 @@ pub(super) trait Files: Debug + Send + Sync {
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<()>;
     /// Adds to the end of a file, which is made if it is not there, and syncs its content.
     fn append(&self, path: &Path, bytes: &[u8]) -> Result<()>;
+    /// Cuts a file off behind so many bytes, and syncs that.
+    fn cut(&self, path: &Path, bytes: u64) -> Result<()>;
     /// Renames inside one folder, replacing what has the name. All or nothing; certain once the folder is synced.
     fn rename(&self, from: &Path, to: &Path) -> Result<()>;
     /// Makes the names in a folder certain.
@@ -47,6 +49,15 @@ impl Files for Disk {
             file.sync_all()
         };
         append().map_err(Error::io("add to", path))
+    }
+
+    fn cut(&self, path: &Path, bytes: u64) -> Result<()> {
+        let cut = || {
+            let file = File::options().write(true).open(path)?;
+            file.set_len(bytes)?;
+            file.sync_all()
+        };
+        cut().map_err(Error::io("cut", path))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {

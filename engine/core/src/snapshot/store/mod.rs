@@ -7,6 +7,7 @@ mod collect;
 mod files;
 mod history;
 mod lock;
+mod masks;
 mod names;
 mod pin;
 mod record;
@@ -29,6 +30,7 @@ use names::{CURRENT, Entry, GENERATIONS, State};
 pub use collect::{Collected, Keep};
 pub use history::{Event, EventKind, History};
 pub use lock::Author;
+pub use masks::{MaskChange, Masks, MasksStamp};
 pub use record::Record;
 pub use writer::{Moved, Staging, Writer};
 
@@ -143,7 +145,11 @@ impl Store {
             match Snapshot::open(&dir) {
                 // Removed, or renamed because it was published: look again where it is now.
                 Err(error) if is_gone(&error) => last = Some(error),
-                opened => return opened.map(Arc::new),
+                opened => {
+                    let snapshot = opened?;
+                    snapshot.apply_masks(&self.masks()?)?;
+                    return Ok(Arc::new(snapshot));
+                }
             }
         }
         Err(last.unwrap_or_else(|| self.no_generation(generation)))

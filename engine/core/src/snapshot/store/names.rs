@@ -12,6 +12,10 @@ pub(super) const CURRENT_ASIDE: &str = "CURRENT.tmp";
 pub(super) const BUILD: &str = "BUILD";
 /// Locked by the one process that changes what is in the store, which takes an instant.
 pub(super) const LOCK: &str = "LOCK";
+/// Who is masked.
+pub(super) const MASKS: &str = "masks.bin";
+/// Locked by the one process that adds to it, which takes an instant.
+pub(super) const MASKS_LOCK: &str = "MASKS";
 /// What happened.
 pub(super) const HISTORY: &str = "history.jsonl";
 /// The folder of generations.

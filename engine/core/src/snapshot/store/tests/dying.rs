@@ -38,6 +38,11 @@ impl Files for Dying {
         Disk.append(path, bytes)
     }
 
+    fn cut(&self, path: &Path, bytes: u64) -> Result<()> {
+        self.step();
+        Disk.cut(path, bytes)
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         self.step();
         Disk.rename(from, to)

@@ -8,7 +8,7 @@ use super::*;
 
 /// Refuses steps from `first` on, `count` of them.
 #[derive(Debug)]
-struct Refusing {
+pub(super) struct Refusing {
     steps: AtomicUsize,
     first: usize,
     count: usize,
@@ -16,6 +16,15 @@ struct Refusing {
 }
 
 impl Refusing {
+    pub(super) fn new(first: usize, count: usize) -> Self {
+        Self { steps: AtomicUsize::new(0), first, count, refused: AtomicUsize::new(0) }
+    }
+
+    /// How many steps it refused.
+    pub(super) fn refused(&self) -> usize {
+        self.refused.load(Ordering::Relaxed)
+    }
+
     fn step(&self, path: &Path, what: impl FnOnce() -> Result<()>) -> Result<()> {
         let step = self.steps.fetch_add(1, Ordering::Relaxed);
         if step < self.first || step - self.first >= self.count {
@@ -40,6 +49,10 @@ impl Files for Refusing {
 
     fn append(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         self.step(path, || Disk.append(path, bytes))
+    }
+
+    fn cut(&self, path: &Path, bytes: u64) -> Result<()> {
+        self.step(path, || Disk.cut(path, bytes))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
@@ -80,7 +93,7 @@ fn refused(name: &str, command: Command, first: usize, count: usize) -> usize {
     let dir = folder();
     let store = store_of(dir.path(), 3);
     hold(&store).unwrap();
-    let files = Arc::new(Refusing { steps: AtomicUsize::new(0), first, count, refused: AtomicUsize::new(0) });
+    let files = Arc::new(Refusing::new(first, count));
     let result = command(&through(dir.path(), files.clone()));
     let case = format!("{name}, {count} steps from {first}: {result:?}");
     let in_service = all_whole(&store);
@@ -105,7 +118,7 @@ fn refused(name: &str, command: Command, first: usize, count: usize) -> usize {
     }
     let next = publish(&store).unwrap();
     assert!(is_clean(&store) && all_whole(&store) == Some(next), "{case}");
-    files.refused.load(Ordering::Relaxed)
+    files.refused()
 }
 
 #[test]

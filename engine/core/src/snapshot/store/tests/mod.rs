@@ -4,6 +4,7 @@ mod crashes;
 mod dying;
 mod failing;
 mod flows;
+mod masks;
 mod model;
 mod readers;
 

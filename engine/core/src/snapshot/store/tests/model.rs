@@ -18,6 +18,7 @@ pub(super) enum Op {
     CreateDir(PathBuf),
     Write(PathBuf, Vec<u8>),
     Append(PathBuf, Vec<u8>),
+    Cut(PathBuf, u64),
     Rename(PathBuf, PathBuf),
     SyncDir(PathBuf),
     RemoveFile(PathBuf),
@@ -69,6 +70,11 @@ impl Files for Recorder {
     fn append(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         self.add(Op::Append(self.inside(path), bytes.to_owned()));
         Disk.append(path, bytes)
+    }
+
+    fn cut(&self, path: &Path, bytes: u64) -> Result<()> {
+        self.add(Op::Cut(self.inside(path), bytes));
+        Disk.cut(path, bytes)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
@@ -217,6 +223,11 @@ impl Model {
             Op::Append(path, bytes) => {
                 let whole = [&self.content(path)[..], bytes].concat();
                 self.set_content(path, whole);
+            }
+            Op::Cut(path, bytes) => {
+                let mut content = self.content(path);
+                content.truncate(*bytes as usize);
+                self.set_content(path, content);
             }
             Op::Rename(from, to) => {
                 let node = self.find(from).unwrap();
