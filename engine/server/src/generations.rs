@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use muster_engine::execute::Audience;
 use muster_engine::rule::ast::Rule;
 use muster_engine::rule::bind::{QueryError, Scope};
 use muster_engine::rule::error::RuleError;
 use muster_engine::rule::labels::Labels;
 use muster_engine::rule::limits::Limits;
-use muster_engine::snapshot::{Snapshot, Store};
+use muster_engine::snapshot::{Masks, Snapshot, Store};
 use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 use tokio::sync::watch;
@@ -44,6 +44,8 @@ pub(crate) struct Counted {
     pub(crate) count: u64,
     /// Those of them who did not opt out.
     pub(crate) targetable: u64,
+    /// With which masks it was counted.
+    pub(crate) masks: u64,
 }
 
 /// How a rule is written.
@@ -134,11 +136,7 @@ impl Generation {
     }
 
     /// Compiles a rule and keeps it. Reads dictionaries, so it is no work for a thread that answers membership.
-    pub(crate) fn compile(
-        &self,
-        rule: RuleRef<'_>,
-        reading: Reading<'_>,
-    ) -> Result<Arc<Audience>, QueryError> {
+    pub(crate) fn compile(&self, rule: RuleRef<'_>, reading: Reading<'_>) -> Result<Arc<Audience>, QueryError> {
         let audience = Arc::new(self.bind(&self.read(rule, reading)?, rule, reading)?);
         self.compiled.insert(RuleKey::of(rule), Arc::clone(&audience));
         Ok(audience)
@@ -157,9 +155,7 @@ impl Generation {
         let scope = Scope { now: self.now(rule.now), labels: reading.labels, limits: reading.limits };
         Audience::new(&self.snapshot, tree, &scope).map_err(|error| match error {
             // Binding knows names, not where they stand in the text.
-            QueryError::Rule(error) if rule.form == Form::Text => {
-                QueryError::Rule(error.located_in(rule.text))
-            }
+            QueryError::Rule(error) if rule.form == Form::Text => QueryError::Rule(error.located_in(rule.text)),
             error => error,
         })
     }
@@ -167,7 +163,7 @@ impl Generation {
     /// The count of a rule, if it was counted before with the masks that hold now.
     pub(crate) fn counted(&self, rule: &RuleRef<'_>) -> Option<Counted> {
         let counted = self.counts.as_ref()?.get(rule)?;
-        Some(counted)
+        (counted.masks == self.snapshot.masks_version()).then_some(counted)
     }
 
     /// Remembers a count.
@@ -206,6 +202,9 @@ pub(crate) struct Generations {
     others: Mutex<Others>,
     /// The number in service, for those who wait for a change.
     changed: watch::Sender<u64>,
+    masks: ArcSwap<Masks>,
+    /// Masks are applied by one thread at a time, in their order.
+    applying: Mutex<()>,
 }
 
 /// Generations besides the one in service.
@@ -229,6 +228,8 @@ impl Generations {
             problem: ArcSwapOption::empty(),
             others: Mutex::default(),
             changed: watch::channel(0).0,
+            masks: ArcSwap::default(),
+            applying: Mutex::default(),
         }
     }
 
@@ -241,10 +242,7 @@ impl Generations {
     pub(crate) fn serving(&self) -> Result<Arc<Generation>> {
         self.serving.load_full().ok_or_else(|| {
             let problem = self.problem();
-            let why = problem
-                .map_or("the first generation is being opened; try again soon".to_owned(), |why| {
-                    why.to_string()
-                });
+            let why = problem.map_or("the first generation is being opened; try again soon".to_owned(), |why| why.to_string());
             Fault::Unavailable { what: format!("nothing is in service yet: {why}") }
         })
     }
@@ -291,17 +289,20 @@ impl Generations {
             store.generation(number)?;
             return Err(Fault::not_found(format!("generation {number} is held back; publish it to ask it")));
         }
-        let opened = self.admit(store.generation(number)?);
+        let opened = self.admit(store.generation(number)?)?;
         self.hold(Arc::clone(&opened));
         Ok(opened)
     }
 
-    fn admit(&self, snapshot: Arc<Snapshot>) -> Arc<Generation> {
+    fn admit(&self, snapshot: Arc<Snapshot>) -> Result<Arc<Generation>> {
         let generation = Arc::new(Generation::new(snapshot, &self.config));
         let mut others = self.others();
         others.alive.retain(|weak| weak.strong_count() > 0);
         others.alive.push(Arc::downgrade(&generation));
-        generation
+        drop(others);
+        // What was masked since it was opened; from here on it is told.
+        generation.snapshot.apply_masks(&self.masks.load())?;
+        Ok(generation)
     }
 
     fn hold(&self, generation: Arc<Generation>) {
@@ -319,6 +320,9 @@ impl Generations {
 
     /// Looks at the store once: masks first, then `CURRENT`. Tells of what goes wrong and goes on with what is there.
     pub(crate) fn follow(&self, reading: Reading<'_>) {
+        if let Err(fault) = self.follow_masks() {
+            tracing::error!("masks could not be read, those read before hold: {fault}");
+        }
         match self.follow_current(reading) {
             Ok(()) => self.problem.store(None),
             Err(fault) => {
@@ -342,16 +346,13 @@ impl Generations {
             && Some(failed) == wanted
             && at.elapsed() < AGAIN_AFTER
         {
-            return Err(self
-                .problem()
-                .map_or(Fault::Cancelled, |what| Fault::Unavailable { what: what.to_string() }));
+            return Err(self.problem().map_or(Fault::Cancelled, |what| Fault::Unavailable { what: what.to_string() }));
         }
         let begun = Instant::now();
         let next = self.next(&store, wanted, serving.as_deref(), reading);
-        self.others().failed =
-            if next.is_err() { wanted.map(|number| (number, Instant::now())) } else { None };
+        self.others().failed = if next.is_err() { wanted.map(|number| (number, Instant::now())) } else { None };
         let next = next?;
-        let (generation, users) = (next.number(), next.snapshot.rows());
+        let (generation, users) = (next.number(), next.snapshot.users());
         self.serving.store(Some(next));
         if let Some(before) = serving {
             self.hold(before);
@@ -373,7 +374,7 @@ impl Generations {
         if let Some(open) = wanted.and_then(|number| self.held(number)) {
             return Ok(open);
         }
-        let next = self.admit(store.current()?);
+        let next = self.admit(store.current()?)?;
         self.verify(store, &next)?;
         next.snapshot.ids().prepare()?;
         if let Some(before) = before {
@@ -389,17 +390,44 @@ impl Generations {
         }
         tracing::info!(generation = number, "verifying");
         let report = generation.snapshot.verify(&|_| {}).inspect_err(|error| {
-            tracing::error!(
-                generation = number,
-                "the generation is damaged and stays out of service: {error}"
-            );
+            tracing::error!(generation = number, "the generation is damaged and stays out of service: {error}");
         })?;
         tracing::info!(generation = number, bytes = report.bytes, columns = report.columns, "verified");
         if let Err(error) = store.note_verified(number) {
-            tracing::debug!(
-                "that it is verified could not be noted, so the next start verifies again: {error}"
-            );
+            tracing::debug!("that it is verified could not be noted, so the next start verifies again: {error}");
         }
         Ok(())
+    }
+
+    /// Reads masks that changed and applies them to every generation that anybody may be asking. Once this returns, they hold in
+    /// every answer that begins.
+    pub(crate) fn follow_masks(&self) -> Result<()> {
+        let _alone = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
+        let store = match self.store() {
+            Err(Fault::Unavailable { .. }) => return Ok(()),
+            store => store?,
+        };
+        if !store.masks_changed(&self.masks.load().stamp())? {
+            return Ok(());
+        }
+        let masks = Arc::new(store.masks()?);
+        // Before the generations are listed: one that is admitted meanwhile finds them.
+        self.masks.store(Arc::clone(&masks));
+        let alive: Vec<Arc<Generation>> = self.others().alive.iter().filter_map(Weak::upgrade).collect();
+        for generation in alive {
+            if let Err(error) = generation.snapshot.apply_masks(&masks) {
+                // As if they had not been read, so that the next look tries again.
+                self.masks.store(Arc::default());
+                return Err(error.into());
+            }
+        }
+        let (erased, opted_out) = (masks.erased().count(), masks.opted_out().count());
+        tracing::info!(erased, opted_out, "masks apply");
+        Ok(())
+    }
+
+    /// The masks that hold.
+    pub(crate) fn masks(&self) -> Arc<Masks> {
+        self.masks.load_full()
     }
 }

@@ -171,13 +171,18 @@ impl Snapshot {
         if self.masked_now.any.load(Ordering::Acquire) { at(&self.masked_now.rows.load()) } else { none }
     }
 
+    /// Which masks hold: an answer found under another number may be another now.
+    pub fn masks_version(&self) -> u64 {
+        self.look(|masked| masked.read_bytes, 0)
+    }
+
     /// Whether the user of a row was erased.
     pub fn is_erased(&self, row: u32) -> bool {
         self.look(|masked| masked.erased.contains(row), false)
     }
 
     /// Whether the user of a row was erased, and else whether it may be a target; one state for both.
-    pub(crate) fn targetable(&self, row: u32) -> Option<bool> {
+    pub fn targetable(&self, row: u32) -> Option<bool> {
         self.look(
             |masked| (!masked.erased.contains(row)).then(|| !masked.untargetable.contains(row)),
             Some(true),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use muster_engine::schema::Schema;
-use muster_engine::snapshot::Author;
+use muster_engine::snapshot::{Author, MaskChange};
 
 use super::{Ask, Origin, Service};
 use crate::caller::Role;
@@ -68,18 +68,30 @@ pub(crate) struct Rolled {
     pub(crate) origin: Origin,
 }
 
+/// A change of masks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Changed {
+    /// Users for whom it changed something.
+    pub(crate) changed: u64,
+    /// Users of them in the generation in service, before the change.
+    pub(crate) known: u64,
+    /// What is in service, if anything is.
+    pub(crate) origin: Option<Origin>,
+}
+
 impl Service {
     /// How the server is.
     pub(crate) fn status(&self, ask: &Ask) -> Status {
         let serving = self.generations.serving();
+        let masks = self.generations.masks();
         Status {
             origin: serving.as_ref().ok().map(|serving| Origin::of(serving, ask)),
             problem: self.generations.problem().map(|problem| problem.to_string()),
             started: self.started,
             load: self.load(),
             rebuild: self.rebuild.as_ref().and_then(|rebuild| rebuild.status()),
-            erased: 0,
-            opted_out: 0,
+            erased: masks.erased().count() as u64,
+            opted_out: masks.opted_out().count() as u64,
         }
     }
 
@@ -133,10 +145,7 @@ impl Service {
         ask.caller.needs(Role::Admin, "publishing")?;
         let reason = reason.trim().to_owned();
         if reason.is_empty() {
-            return Err(Fault::invalid(
-                "reason",
-                "say why it may be published; it is kept for others to read",
-            ));
+            return Err(Fault::invalid("reason", "say why it may be published; it is kept for others to read"));
         }
         self.change_store(ask, "publish", move |writer| {
             writer.publish_held(Some(number), &reason)?;
@@ -182,15 +191,10 @@ impl Service {
     }
 
     /// Starts a rebuild.
-    pub(crate) async fn rebuild(
-        self: &Arc<Self>,
-        ask: &Ask,
-        accept: Option<String>,
-    ) -> Result<RebuildStatus> {
+    pub(crate) async fn rebuild(self: &Arc<Self>, ask: &Ask, accept: Option<String>) -> Result<RebuildStatus> {
         ask.caller.needs(Role::Admin, "rebuilding")?;
         let Some(rebuild) = self.rebuild.clone() else {
-            let what =
-                "this server has no source to rebuild from; start it with --config, or run `muster build`";
+            let what = "this server has no source to rebuild from; start it with --config, or run `muster build`";
             return Err(Fault::Precondition { what: what.to_owned() });
         };
         let by = Arc::clone(&ask.caller.name);
@@ -199,6 +203,32 @@ impl Service {
                 RebuildFault::Running { .. } => Fault::Precondition { what: fault.to_string() },
                 RebuildFault::Failed(_) => Fault::Internal { what: fault.to_string() },
             })
+        })
+        .await
+    }
+
+    /// Erases users, lets them opt out or in. Durable, and in force in every answer that begins after this returns.
+    pub(crate) async fn change_masks(self: &Arc<Self>, ask: &Ask, change: MaskChange, user_ids: Vec<u64>) -> Result<Changed> {
+        ask.caller.needs(Role::Admin, "erasing users and opting out")?;
+        let most = self.config.users_per_request;
+        if user_ids.is_empty() || user_ids.len() > most {
+            let what = format!("{} users were given; give 1 to {most} (`serve.users_per_request` in the configuration)", user_ids.len());
+            return Err(Fault::invalid("user_ids", what));
+        }
+        let (service, asked) = (Arc::clone(self), ask.clone());
+        self.heavily(ask, move || {
+            let serving = service.generations.serving().ok();
+            let mut known = 0;
+            if let Some(serving) = &serving {
+                for &id in &user_ids {
+                    known += u64::from(serving.snapshot().row_of(id)?.is_some());
+                }
+            }
+            let store = service.generations.store()?;
+            let changed = store.change_masks(&service.author(&asked), change, &user_ids)?;
+            service.generations.follow_masks()?;
+            tracing::info!(by = %asked.caller.name, users = user_ids.len(), changed, "masks changed: {change:?}");
+            Ok(Changed { changed, known, origin: serving.map(|serving| Origin::of(&serving, &asked)) })
         })
         .await
     }

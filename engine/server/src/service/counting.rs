@@ -94,18 +94,19 @@ impl Service {
         let generation = self.generation(ask).await?;
         let rule = self.rule_of(segment, ask, || "segment".to_owned())?;
         let origin = Origin::of(&generation, ask);
-        if let Some(Counted { count, targetable }) = generation.counted(&rule) {
+        if let Some(Counted { count, targetable, .. }) = generation.counted(&rule) {
             return Ok(Count { count, targetable, cached: true, elapsed: Duration::ZERO, origin });
         }
         let audience = self.audience(&generation, ask, segment, || "segment".to_owned()).await?;
         let answer = move || Ok(counted(&audience, origin));
+        let masks = generation.snapshot().masks_version();
         let count = match generation.compiled(&rule) {
             // The index knows it: nothing is evaluated, so it need not wait for what is.
             Some(audience) if audience.is_known() => answer()?,
             _ => self.heavily(ask, answer).await?,
         };
         let Count { count: users, targetable, .. } = count;
-        generation.remember(rule, Counted { count: users, targetable });
+        generation.remember(rule, Counted { count: users, targetable, masks });
         Ok(count)
     }
 
@@ -193,7 +194,8 @@ impl Service {
 fn counted(audience: &Audience, origin: Origin) -> Count {
     let begun = Instant::now();
     let count = audience.count();
-    let targetable = count;
+    let masked = audience.snapshot().masked().is_some();
+    let targetable = if masked { audience.count_targetable() } else { count };
     Count { count, targetable, cached: false, elapsed: begun.elapsed(), origin }
 }
 

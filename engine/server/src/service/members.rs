@@ -106,7 +106,7 @@ fn next_batch(
     most: Option<u64>,
     origin: Origin,
 ) -> Result<MembersBatch> {
-    let mut members = audience.members(token)?;
+    let mut members = audience.members(token)?.targetable();
     if let Some(most) = most {
         members = members.limit(most);
     }

@@ -50,6 +50,9 @@ impl Service {
             return Err(Fault::Unimplemented { what: "overlay".to_owned() });
         }
         let row = snapshot.ids().row(user_id)?;
+        // Known, and whether a target; one state of the masks for the whole answer.
+        let targetable = row.and_then(|row| snapshot.targetable(row));
+        let row = row.filter(|_| targetable == Some(true));
         let mut in_segment = Vec::with_capacity(segments.len());
         for (at, segment) in segments.enumerate() {
             let audience = self.audience(&generation, ask, segment?, || format!("segments[{at}]")).await?;
@@ -109,7 +112,7 @@ fn looked_up(audience: &Audience, user_ids: &[u64], origin: Origin) -> Result<In
         known_user: Vec::with_capacity(user_ids.len()),
         origin,
     };
-    for inside in audience.contains_many(user_ids)? {
+    for inside in audience.targets_many(user_ids)? {
         answer.known_user.push(inside.is_some());
         answer.in_segment.push(inside.unwrap_or_default());
     }

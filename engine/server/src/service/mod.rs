@@ -79,7 +79,7 @@ impl Origin {
             generation: generation.number(),
             as_of: generation.as_of(),
             now: generation.now(ask.now),
-            universe: u64::from(generation.snapshot().rows()),
+            universe: generation.snapshot().users(),
         }
     }
 }

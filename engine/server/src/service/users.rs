@@ -36,7 +36,7 @@ impl Service {
         let service = Arc::clone(self);
         let work = move || {
             let snapshot = generation.snapshot();
-            let Some(row) = snapshot.ids().row(user_id)? else {
+            let Some(row) = snapshot.row_of(user_id)? else {
                 return Err(Fault::not_found(format!(
                     "there is no user {user_id} in generation {}",
                     snapshot.generation()
@@ -57,7 +57,7 @@ impl Service {
                 };
                 features.push((name, feature));
             }
-            Ok(User { user_id, features, labels: Vec::new(), opted_out: false, origin })
+            Ok(User { user_id, features, labels: Vec::new(), opted_out: snapshot.targetable(row) == Some(false), origin })
         };
         self.heavily(ask, work).await
     }
