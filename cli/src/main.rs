@@ -11,6 +11,7 @@ mod failure;
 mod formats;
 mod logging;
 mod output;
+mod rebuilding;
 mod request;
 mod signals;
 

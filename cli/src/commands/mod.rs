@@ -91,7 +91,7 @@ impl Command {
             Self::Collect(command) => command.run(),
             Self::History(command) => command.run(),
             Self::Schedule(command) => command.run(log),
-            Self::Serve(command) => command.run(),
+            Self::Serve(command) => command.run(log),
             Self::Push(command) => command.run(),
             Self::Pull(command) => command.run(),
         }

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -73,7 +73,7 @@ impl Schedule {
         if let Some(store) = &self.store {
             config.store.clone_from(store);
         }
-        let job = self.job(&config, log)?;
+        let job = build_job(&self.config, &config, log)?;
         let builds = Builds::new(&config.schedule, &config.store, &config.time_zone, job)?;
         if let Some(count) = self.next {
             return self.print_next(&builds, count as usize);
@@ -87,24 +87,6 @@ impl Schedule {
         }
         builds.run(&stop)?;
         Ok(Outcome::Fine)
-    }
-
-    /// `muster build`, as this very program.
-    fn job(&self, config: &Config, log: &LogArgs) -> Result<Job, Failure> {
-        let program = env::current_exe()
-            .map_err(|error| Failure::Store(format!("cannot tell where this program is: {error}")))?;
-        let mut arguments: Vec<OsString> = ["build", "--json", "--config"].map(OsString::from).to_vec();
-        arguments.push(self.config.clone().into());
-        arguments.extend(["--store".into(), config.store.clone().into()]);
-        arguments.extend(["--nice".into(), config.schedule.nice.to_string().into()]);
-        arguments.extend(["--child-of".into(), std::process::id().to_string().into()]);
-        if log.log_format == LogFormat::Json {
-            arguments.extend(["--log-format".into(), "json".into()]);
-        }
-        let environment =
-            if env::var_os(LOG).is_none() { vec![(LOG.into(), "info".into())] } else { Vec::new() };
-        let timeout = Duration::from_secs(config.schedule.timeout_seconds);
-        Ok(Job { program, arguments, environment, timeout })
     }
 
     fn print_next(&self, builds: &Builds, count: usize) -> Result<Outcome, Failure> {
@@ -157,6 +139,23 @@ impl Schedule {
             ))),
         }
     }
+}
+
+/// `muster build`, as this very program.
+pub(super) fn build_job(file: &Path, config: &Config, log: &LogArgs) -> Result<Job, Failure> {
+    let program = env::current_exe()
+        .map_err(|error| Failure::Store(format!("cannot tell where this program is: {error}")))?;
+    let mut arguments: Vec<OsString> = ["build", "--json", "--config"].map(OsString::from).to_vec();
+    arguments.push(file.into());
+    arguments.extend(["--store".into(), config.store.clone().into()]);
+    arguments.extend(["--nice".into(), config.schedule.nice.to_string().into()]);
+    arguments.extend(["--child-of".into(), std::process::id().to_string().into()]);
+    if log.log_format == LogFormat::Json {
+        arguments.extend(["--log-format".into(), "json".into()]);
+    }
+    let environment = if env::var_os(LOG).is_none() { vec![(LOG.into(), "info".into())] } else { Vec::new() };
+    let timeout = Duration::from_secs(config.schedule.timeout_seconds);
+    Ok(Job { program, arguments, environment, timeout })
 }
 
 fn row(run: &Run) -> [String; 6] {

@@ -1,15 +1,22 @@
 //! `muster serve`: the store, answered over gRPC and HTTP.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use clap::Args;
 use muster_loader::author;
 use muster_loader::config::Config;
-use muster_server::{Config as Serving, Server};
+use muster_loader::schedule::Schedule;
+use muster_loader::stop::Stop;
+use muster_server::{Config as Serving, Rebuild, Server};
 use rustix::process::nice;
 
+use super::schedule::build_job;
 use crate::failure::{Failure, Outcome};
+use crate::logging::LogArgs;
+use crate::rebuilding::Rebuilds;
 use crate::signals;
 
 /// Answer questions over gRPC and HTTP, until ended by SIGTERM or Ctrl-C
@@ -42,7 +49,7 @@ Examples:
   muster serve --store store --grpc unix:/run/muster/grpc.sock";
 
 impl Serve {
-    pub(crate) fn run(self) -> Result<Outcome, Failure> {
+    pub(crate) fn run(self, log: &LogArgs) -> Result<Outcome, Failure> {
         let mut config = Config::load(self.config.as_deref(), env::vars())?;
         if let Some(store) = &self.store {
             config.store.clone_from(store);
@@ -56,18 +63,42 @@ impl Serve {
         }
         step_back(serving.heavy_nice)?;
         let stop = signals::stop()?;
+        let rebuilds = self.config.as_deref().map(|file| rebuilds(file, &config, log, &stop)).transpose()?;
+        let (rebuild, schedule) =
+            rebuilds.map_or((None, None), |(rebuild, thread)| (Some(rebuild), Some(thread)));
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .map_err(|error| Failure::Store(format!("cannot start threads: {error}")))?;
         let served = runtime.block_on(async {
-            let server = Server::bind(serving, &config.store, author::here(), None).await?;
-            server.run(async move { stop.heard().await }).await
+            let server = Server::bind(serving, &config.store, author::here(), rebuild).await?;
+            let ended = stop.clone();
+            server.run(async move { ended.heard().await }).await
         });
+        // Also where the server could not start.
+        stop.request();
+        if let Some(schedule) = schedule {
+            let _ = schedule.join();
+        }
         // What still runs is only what nobody waits for any more.
         runtime.shutdown_background();
         served.map(|()| Outcome::Fine).map_err(Failure::from)
     }
+}
+
+/// Builds by the clock and on request, if there is a source to build from.
+fn rebuilds(
+    file: &Path,
+    config: &Config,
+    log: &LogArgs,
+    stop: &Stop,
+) -> Result<(Arc<dyn Rebuild>, JoinHandle<()>), Failure> {
+    let job = build_job(file, config, log)?;
+    let schedule = Schedule::new(&config.schedule, &config.store, &config.time_zone, job)?;
+    let started = Rebuilds::start(schedule, stop);
+    let (rebuild, thread) =
+        started.map_err(|error| Failure::Store(format!("cannot start a thread: {error}")))?;
+    Ok((rebuild, thread))
 }
 
 /// `[serve]` of the configuration.

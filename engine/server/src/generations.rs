@@ -136,7 +136,11 @@ impl Generation {
     }
 
     /// Compiles a rule and keeps it. Reads dictionaries, so it is no work for a thread that answers membership.
-    pub(crate) fn compile(&self, rule: RuleRef<'_>, reading: Reading<'_>) -> Result<Arc<Audience>, QueryError> {
+    pub(crate) fn compile(
+        &self,
+        rule: RuleRef<'_>,
+        reading: Reading<'_>,
+    ) -> Result<Arc<Audience>, QueryError> {
         let audience = Arc::new(self.bind(&self.read(rule, reading)?, rule, reading)?);
         self.compiled.insert(RuleKey::of(rule), Arc::clone(&audience));
         Ok(audience)
@@ -155,7 +159,9 @@ impl Generation {
         let scope = Scope { now: self.now(rule.now), labels: reading.labels, limits: reading.limits };
         Audience::new(&self.snapshot, tree, &scope).map_err(|error| match error {
             // Binding knows names, not where they stand in the text.
-            QueryError::Rule(error) if rule.form == Form::Text => QueryError::Rule(error.located_in(rule.text)),
+            QueryError::Rule(error) if rule.form == Form::Text => {
+                QueryError::Rule(error.located_in(rule.text))
+            }
             error => error,
         })
     }
@@ -242,7 +248,10 @@ impl Generations {
     pub(crate) fn serving(&self) -> Result<Arc<Generation>> {
         self.serving.load_full().ok_or_else(|| {
             let problem = self.problem();
-            let why = problem.map_or("the first generation is being opened; try again soon".to_owned(), |why| why.to_string());
+            let why = problem
+                .map_or("the first generation is being opened; try again soon".to_owned(), |why| {
+                    why.to_string()
+                });
             Fault::Unavailable { what: format!("nothing is in service yet: {why}") }
         })
     }
@@ -346,11 +355,14 @@ impl Generations {
             && Some(failed) == wanted
             && at.elapsed() < AGAIN_AFTER
         {
-            return Err(self.problem().map_or(Fault::Cancelled, |what| Fault::Unavailable { what: what.to_string() }));
+            return Err(self
+                .problem()
+                .map_or(Fault::Cancelled, |what| Fault::Unavailable { what: what.to_string() }));
         }
         let begun = Instant::now();
         let next = self.next(&store, wanted, serving.as_deref(), reading);
-        self.others().failed = if next.is_err() { wanted.map(|number| (number, Instant::now())) } else { None };
+        self.others().failed =
+            if next.is_err() { wanted.map(|number| (number, Instant::now())) } else { None };
         let next = next?;
         let (generation, users) = (next.number(), next.snapshot.users());
         self.serving.store(Some(next));
@@ -390,11 +402,16 @@ impl Generations {
         }
         tracing::info!(generation = number, "verifying");
         let report = generation.snapshot.verify(&|_| {}).inspect_err(|error| {
-            tracing::error!(generation = number, "the generation is damaged and stays out of service: {error}");
+            tracing::error!(
+                generation = number,
+                "the generation is damaged and stays out of service: {error}"
+            );
         })?;
         tracing::info!(generation = number, bytes = report.bytes, columns = report.columns, "verified");
         if let Err(error) = store.note_verified(number) {
-            tracing::debug!("that it is verified could not be noted, so the next start verifies again: {error}");
+            tracing::debug!(
+                "that it is verified could not be noted, so the next start verifies again: {error}"
+            );
         }
         Ok(())
     }

@@ -47,6 +47,15 @@ const ENDING_LASTS: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 impl Job {
+    /// The same with a reason to publish although gates would hold it back.
+    pub(super) fn accepting(&self, reason: Option<String>) -> Self {
+        let mut job = self.clone();
+        if let Some(reason) = reason {
+            job.arguments.extend(["--accept".into(), reason.into()]);
+        }
+        job
+    }
+
     /// Runs it to its end; asked to stop, ends it.
     pub(super) fn run(&self, stop: &Stop) -> Ended {
         let failed = |error: String, again| Ended {

@@ -4,6 +4,7 @@
 //! server can run it beside its answers; `muster schedule` runs it alone. What holds is in `docs/schedule.md`.
 
 mod alert;
+mod asked;
 mod cron;
 mod history;
 mod job;
@@ -22,6 +23,7 @@ use crate::error::{LoadError, Result};
 use crate::stop::Stop;
 use alert::Alerts;
 
+pub use asked::{Asked, Refused};
 pub use cron::Cron;
 pub use history::{Cause, History, Outcome, Run};
 pub use job::Job;
@@ -29,8 +31,8 @@ pub(crate) use settings::SCHEDULE_KEYS;
 pub use settings::{ScheduleConfig, Secret};
 
 const LOCK: &str = "schedule.lock";
-/// The clock may be set while nobody looks, so it is looked at so often.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// Somebody may ask, and the clock may be set while nobody looks, so both are looked at so often.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// No pause before a retry is longer.
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 /// Who asked it to end waits so long for a webhook ...
@@ -75,26 +77,39 @@ impl Schedule {
 
     /// Runs builds when their time comes, until it is requested to stop; a build that is going on then is ended.
     pub fn run(&self, stop: &Stop) -> Result<()> {
-        let cron = self.cron()?;
+        self.cron()?;
+        self.run_and_hear(stop, &Asked::default())
+    }
+
+    /// The same, and builds that somebody asks for in between; without a time of their own, only those.
+    pub fn run_and_hear(&self, stop: &Stop, asked: &Asked) -> Result<()> {
         let mut running = Running::start(self)?;
-        let now = Timestamp::now();
-        let mut due = match running.missed(cron, now)? {
-            Some(missed) => {
-                tracing::info!(due = %missed, "a time passed while no schedule was running: starting at once");
-                (missed, Cause::Missed)
-            }
-            None => (cron.next(now)?.timestamp(), Cause::Time),
-        };
+        let mut due = running.first_due()?;
         loop {
-            tracing::info!(due = %due.0, "waiting for the next build");
-            if wait_until(due.0, stop) {
-                break;
+            if let Some((due, _)) = due {
+                tracing::info!(%due, "waiting for the next build");
             }
-            running.once(due.0, due.1, stop);
+            match wait_for(due, stop, asked) {
+                Next::Stop => break,
+                Next::Due(at, cause) => {
+                    running.once(at, cause, None, stop, asked);
+                    if !stop.requested() {
+                        due = running.after(at)?.map(|due| (due, Cause::Time));
+                    }
+                }
+                Next::Asked(accept) => {
+                    running.once(Timestamp::now(), Cause::Once, accept, stop, asked);
+                    if let Some((at, cause)) = due
+                        && at <= Timestamp::now()
+                    {
+                        // Its time came while another build ran: what that one read is as fresh.
+                        due = running.after(at)?.map(|due| (due, cause));
+                    }
+                }
+            }
             if stop.requested() {
                 break;
             }
-            due = (running.after(cron, due.0)?, Cause::Time);
         }
         running.alerts.finish(LAST_WORDS_LAST);
         tracing::info!("the schedule has ended");
@@ -104,7 +119,7 @@ impl Schedule {
     /// Runs one build now, with everything that belongs to it, and tells how it went.
     pub fn run_once(&self, stop: &Stop) -> Result<Run> {
         let mut running = Running::start(self)?;
-        let run = running.once(Timestamp::now(), Cause::Once, stop);
+        let run = running.once(Timestamp::now(), Cause::Once, None, stop, &Asked::default());
         running.alerts.finish(if stop.requested() { LAST_WORDS_LAST } else { WORDS_LAST });
         Ok(run)
     }
@@ -146,6 +161,19 @@ impl<'a> Running<'a> {
         Ok(Self { schedule, history, alerts, _lock: lock })
     }
 
+    /// When the first build is due, if any has a time: at once, if one was missed.
+    fn first_due(&self) -> Result<Option<(Timestamp, Cause)>> {
+        let Some(cron) = &self.schedule.cron else { return Ok(None) };
+        let now = Timestamp::now();
+        Ok(Some(match self.missed(cron, now)? {
+            Some(missed) => {
+                tracing::info!(due = %missed, "a time passed while no schedule was running: starting at once");
+                (missed, Cause::Missed)
+            }
+            None => (cron.next(now)?.timestamp(), Cause::Time),
+        }))
+    }
+
     /// The time that passed while nobody was there, if one did and it is to be made up for.
     fn missed(&self, cron: &Cron, now: Timestamp) -> Result<Option<Timestamp>> {
         if !self.schedule.config.catch_up {
@@ -166,7 +194,14 @@ impl<'a> Running<'a> {
     }
 
     /// One run with its retries, in the history from its beginning.
-    fn once(&mut self, due: Timestamp, cause: Cause, stop: &Stop) -> Run {
+    fn once(
+        &mut self,
+        due: Timestamp,
+        cause: Cause,
+        accept: Option<String>,
+        stop: &Stop,
+        asked: &Asked,
+    ) -> Run {
         let before = self.history.last_ended().cloned();
         let mut run = Run {
             due,
@@ -178,12 +213,14 @@ impl<'a> Running<'a> {
             error: None,
             report: serde_json::Map::new(),
         };
+        asked.tell(&run);
         noted(self.history.add(run.clone()));
         let config = &self.schedule.config;
+        let job = self.schedule.job.accepting(accept);
         loop {
             run.attempts += 1;
             tracing::info!(%due, attempt = run.attempts, "build begins");
-            let ended = self.schedule.job.run(stop);
+            let ended = job.run(stop);
             (run.outcome, run.report, run.error) = (ended.outcome, ended.report, ended.error);
             if ended.outcome != Outcome::Failed || !ended.again || run.attempts > config.retries {
                 break;
@@ -209,11 +246,13 @@ impl<'a> Running<'a> {
         }
         self.alerts.tell(&run, before.as_ref());
         noted(self.history.update(run.clone()));
+        asked.tell(&run);
         run
     }
 
     /// The next time that is still to come; those that passed in the meantime are skipped.
-    fn after(&mut self, cron: &Cron, due: Timestamp) -> Result<Timestamp> {
+    fn after(&mut self, due: Timestamp) -> Result<Option<Timestamp>> {
+        let Some(cron) = &self.schedule.cron else { return Ok(None) };
         let now = Timestamp::now();
         let passed = cron.next(due)?.timestamp();
         if passed <= now {
@@ -230,7 +269,7 @@ impl<'a> Running<'a> {
                 report: serde_json::Map::new(),
             }));
         }
-        Ok(cron.next(now.max(due))?.timestamp())
+        Ok(Some(cron.next(now.max(due))?.timestamp()))
     }
 }
 
@@ -241,16 +280,31 @@ fn noted(written: Result<()>) {
     }
 }
 
-/// Sleeps until an instant of the clock; tells whether it was asked to stop.
-fn wait_until(due: Timestamp, stop: &Stop) -> bool {
+/// What a schedule does next.
+enum Next {
+    Stop,
+    Due(Timestamp, Cause),
+    Asked(Option<String>),
+}
+
+/// Sleeps until a build is due, somebody asks for one, or it is asked to stop.
+fn wait_for(due: Option<(Timestamp, Cause)>, stop: &Stop, asked: &Asked) -> Next {
     loop {
-        let left = due.duration_since(Timestamp::now());
-        if !left.is_positive() {
-            return stop.requested();
+        if stop.requested() {
+            return Next::Stop;
         }
-        if stop.wait(left.unsigned_abs().min(LOOK_EVERY)) {
-            return true;
+        if let Some(accept) = asked.take() {
+            return Next::Asked(accept);
         }
+        let mut pause = LOOK_EVERY;
+        if let Some((due, cause)) = due {
+            let left = due.duration_since(Timestamp::now());
+            if !left.is_positive() {
+                return Next::Due(due, cause);
+            }
+            pause = pause.min(left.unsigned_abs());
+        }
+        stop.wait(pause);
     }
 }
 

@@ -145,7 +145,10 @@ impl Service {
         ask.caller.needs(Role::Admin, "publishing")?;
         let reason = reason.trim().to_owned();
         if reason.is_empty() {
-            return Err(Fault::invalid("reason", "say why it may be published; it is kept for others to read"));
+            return Err(Fault::invalid(
+                "reason",
+                "say why it may be published; it is kept for others to read",
+            ));
         }
         self.change_store(ask, "publish", move |writer| {
             writer.publish_held(Some(number), &reason)?;
@@ -191,10 +194,15 @@ impl Service {
     }
 
     /// Starts a rebuild.
-    pub(crate) async fn rebuild(self: &Arc<Self>, ask: &Ask, accept: Option<String>) -> Result<RebuildStatus> {
+    pub(crate) async fn rebuild(
+        self: &Arc<Self>,
+        ask: &Ask,
+        accept: Option<String>,
+    ) -> Result<RebuildStatus> {
         ask.caller.needs(Role::Admin, "rebuilding")?;
         let Some(rebuild) = self.rebuild.clone() else {
-            let what = "this server has no source to rebuild from; start it with --config, or run `muster build`";
+            let what =
+                "this server has no source to rebuild from; start it with --config, or run `muster build`";
             return Err(Fault::Precondition { what: what.to_owned() });
         };
         let by = Arc::clone(&ask.caller.name);
@@ -208,11 +216,19 @@ impl Service {
     }
 
     /// Erases users, lets them opt out or in. Durable, and in force in every answer that begins after this returns.
-    pub(crate) async fn change_masks(self: &Arc<Self>, ask: &Ask, change: MaskChange, user_ids: Vec<u64>) -> Result<Changed> {
+    pub(crate) async fn change_masks(
+        self: &Arc<Self>,
+        ask: &Ask,
+        change: MaskChange,
+        user_ids: Vec<u64>,
+    ) -> Result<Changed> {
         ask.caller.needs(Role::Admin, "erasing users and opting out")?;
         let most = self.config.users_per_request;
         if user_ids.is_empty() || user_ids.len() > most {
-            let what = format!("{} users were given; give 1 to {most} (`serve.users_per_request` in the configuration)", user_ids.len());
+            let what = format!(
+                "{} users were given; give 1 to {most} (`serve.users_per_request` in the configuration)",
+                user_ids.len()
+            );
             return Err(Fault::invalid("user_ids", what));
         }
         let (service, asked) = (Arc::clone(self), ask.clone());

@@ -57,7 +57,13 @@ impl Service {
                 };
                 features.push((name, feature));
             }
-            Ok(User { user_id, features, labels: Vec::new(), opted_out: snapshot.targetable(row) == Some(false), origin })
+            Ok(User {
+                user_id,
+                features,
+                labels: Vec::new(),
+                opted_out: snapshot.targetable(row) == Some(false),
+                origin,
+            })
         };
         self.heavily(ask, work).await
     }
