@@ -52,6 +52,7 @@ mod halt;
 mod members;
 mod membership;
 mod overlap;
+mod overlay;
 mod stats;
 
 use std::sync::{Arc, OnceLock};
@@ -77,6 +78,7 @@ pub use features::Feature;
 pub use halt::{Halt, Halted, within};
 pub use members::Members;
 pub use overlap::{OVERLAP_MAX, Overlap, overlap};
+pub use overlay::{OVERLAY_VALUES_MAX, Overlay};
 pub use stats::{Quantile, Stats};
 
 /// The users of one snapshot for whom a rule is true.
@@ -89,6 +91,8 @@ pub struct Audience {
     plan: Plan,
     /// Set once all bytes that the plan reads were checked.
     checked: OnceLock<()>,
+    /// The rule for values that are not the snapshot's, once one was asked about.
+    program: OnceLock<overlay::Program>,
 }
 
 impl Audience {
@@ -111,7 +115,14 @@ impl Audience {
     ) -> Result<Self, QueryError> {
         let plan = Plan::new(snapshot, binder, condition)?;
         let now = binder.clock().now;
-        let audience = Self { snapshot: Arc::clone(snapshot), rule, now, plan, checked: OnceLock::new() };
+        let audience = Self {
+            snapshot: Arc::clone(snapshot),
+            rule,
+            now,
+            plan,
+            checked: OnceLock::new(),
+            program: OnceLock::new(),
+        };
         if audience.plan.known_count().is_none() || snapshot.masked().is_some() {
             audience.check_bytes()?;
         }

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::key;
 use crate::rule::ast::CompareOp;
 use crate::rule::bind::condition::{ColumnKey, PairSide, Part};
+use crate::rule::bind::datum::holds;
 use crate::rule::bind::operand::{Class, instant_nanos, number8, number16};
 use crate::rule::bind::time::Clock;
 use crate::rule::bind::{Binder, QueryError};
@@ -237,18 +238,6 @@ impl Side {
             ScalarType::Date => clock.first_instant(key::to_int(key) as i32),
             _ => instant_nanos(&self.ty, key),
         })
-    }
-}
-
-fn holds(op: CompareOp, order: Option<Ordering>) -> bool {
-    match (op, order) {
-        (CompareOp::NotEq, order) => order != Some(Ordering::Equal),
-        (_, None) => false,
-        (CompareOp::Eq, Some(order)) => order.is_eq(),
-        (CompareOp::Less, Some(order)) => order.is_lt(),
-        (CompareOp::LessEq, Some(order)) => order.is_le(),
-        (CompareOp::Greater, Some(order)) => order.is_gt(),
-        (CompareOp::GreaterEq, Some(order)) => order.is_ge(),
     }
 }
 

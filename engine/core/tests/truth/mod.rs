@@ -12,6 +12,7 @@ pub mod hash;
 pub mod like;
 pub mod literals;
 pub mod naive;
+pub mod overlay;
 pub mod populate;
 pub mod rng;
 pub mod sample;

@@ -203,7 +203,8 @@ fn name_enum(physical: &str, cells: &[Cell]) -> String {
     format!("Enum16({})", quoted.collect::<Vec<_>>().join(", "))
 }
 
-fn cells(rng: &mut Rng, column: &ColumnSchema, options: Options) -> Vec<Cell> {
+/// Values for one column.
+pub fn cells(rng: &mut Rng, column: &ColumnSchema, options: Options) -> Vec<Cell> {
     // One row in this many has a value, of those that may have none.
     let null_share = if column.nullable { *rng.pick(&[0.0, 0.01, 0.3, 0.9, 0.99, 1.0]) } else { 0.0 };
     let (ColumnType::Scalar(ty) | ColumnType::Array(ty) | ColumnType::Map(ty)) = &column.ty;

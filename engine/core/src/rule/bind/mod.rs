@@ -4,9 +4,11 @@
 //! instant, NOT goes down to the leaves, and unknown disappears: see [`condition`].
 
 pub mod condition;
+pub(crate) mod datum;
 mod number;
 pub(crate) mod operand;
 pub mod ranges;
+pub(crate) mod row;
 mod text;
 pub mod time;
 

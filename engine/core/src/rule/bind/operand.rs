@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::condition::{ColumnKey, Condition, Leaf, PairSide, Part};
+use super::datum::{Datum, Sought};
 use super::number::Num;
 use super::ranges::{self, Range};
 use super::time::{Moment, Nanos, day_text};
@@ -249,82 +250,56 @@ impl Binder<'_> {
         dictionary: &Dictionary,
         value: &Const,
     ) -> Result<Option<Bounds>> {
+        let Some(sought) = self.sought(operand, ty, value)? else { return Ok(None) };
         let count = dictionary.len();
-        let mismatch = || mismatch(operand, ty, value);
-        let bounds = match (Class::of(ty), value) {
-            (_, Const::Null) => return Ok(None),
-            (Class::Number, Const::Bool(_) | Const::Number(_)) => {
-                let number = value.as_number().unwrap_or(Num::Int(0));
-                let end = if matches!(ty, ScalarType::Float { .. }) { float_end(dictionary)? } else { count };
-                if number.is_nan() {
-                    return Ok(Some(Bounds { lower: None, end, count }));
-                }
-                Bounds::search(dictionary, end, |code| {
-                    let own = match dictionary.key8(code)? {
-                        Some(key) => number8(ty, key),
-                        None => number16(ty, dictionary.key16(code)?.unwrap_or_default()),
-                    };
-                    Ok(own.compare(number).unwrap_or(Ordering::Greater))
-                })?
-            }
-            (Class::Text | Class::Enum, Const::Text(text)) => Bounds::search(dictionary, count, |code| {
-                Ok(dictionary.bytes(code)?.unwrap_or_default().cmp(text.as_bytes()))
-            })?,
-            (Class::Time, Const::Text(_) | Const::Time(_)) => self.time_bounds(ty, dictionary, value)?,
-            (Class::Uuid, Const::Text(text)) => {
-                let wanted = parse_uuid(text).ok_or_else(mismatch)?;
-                Bounds::search(dictionary, count, |code| {
-                    Ok(dictionary.key16(code)?.unwrap_or_default().cmp(&wanted))
-                })?
-            }
-            (Class::Ip, Const::Text(text)) => match (ty, text.parse::<IpAddr>().map_err(|_| mismatch())?) {
-                (ScalarType::Ipv4, IpAddr::V4(address)) => {
-                    let wanted = u64::from(Ipv4Addr::to_bits(address));
-                    Bounds::search(dictionary, count, |code| {
-                        Ok(dictionary.key8(code)?.unwrap_or_default().cmp(&wanted))
-                    })?
-                }
-                (ScalarType::Ipv4, IpAddr::V6(_)) => return Err(mismatch().into()),
-                (_, address) => {
-                    let wanted = match address {
-                        IpAddr::V4(address) => Ipv6Addr::to_bits(address.to_ipv6_mapped()),
-                        IpAddr::V6(address) => Ipv6Addr::to_bits(address),
-                    };
-                    Bounds::search(dictionary, count, |code| {
-                        Ok(dictionary.key16(code)?.unwrap_or_default().cmp(&wanted))
-                    })?
-                }
-            },
-            _ => return Err(mismatch().into()),
-        };
-        Ok(Some(bounds))
+        let end = if matches!(ty, ScalarType::Float { .. }) { float_end(dictionary)? } else { count };
+        if sought == Sought::Nan {
+            return Ok(Some(Bounds { lower: None, end, count }));
+        }
+        let bounds = Bounds::search(dictionary, end, |code| {
+            let own = Datum::of_code(dictionary, code)?;
+            Ok(sought.order_of(own, ty, &self.clock).unwrap_or(Ordering::Greater))
+        });
+        bounds.map(Some)
     }
 
-    fn time_bounds(&self, ty: &ScalarType, dictionary: &Dictionary, value: &Const) -> Result<Bounds> {
-        let count = dictionary.len();
-        let by_key = |wanted: i64| {
-            let wanted = key::int(wanted);
-            Bounds::search(dictionary, count, |code| {
-                Ok(dictionary.key8(code)?.unwrap_or_default().cmp(&wanted))
-            })
-        };
-        let nanos = match (ty, value) {
-            (ScalarType::Date, Const::Text(text)) => return by_key(day_text(text)?.into()),
-            (ScalarType::Date, Const::Time(Moment::Day(day))) => return by_key((*day).into()),
-            (ScalarType::DateTime64 { scale, .. }, Const::Text(text)) => {
-                self.clock.instant_text(text, *scale)?
+    /// A constant brought to the type of the column beside it; `None` for NULL.
+    pub(super) fn sought(&self, operand: &Operand, ty: &ScalarType, value: &Const) -> Result<Option<Sought>> {
+        let mismatch = || mismatch(operand, ty, value);
+        Ok(Some(match (Class::of(ty), value) {
+            (_, Const::Null) => return Ok(None),
+            (Class::Number, Const::Bool(_) | Const::Number(_)) => {
+                match value.as_number().unwrap_or(Num::Int(0)) {
+                    number if number.is_nan() => Sought::Nan,
+                    number => Sought::Number(number),
+                }
             }
-            (_, Const::Text(text)) => self.clock.instant_text(text, 0)?,
-            (_, Const::Time(moment)) => self.clock.nanos(moment),
-            _ => 0,
-        };
-        Bounds::search(dictionary, count, |code| {
-            let key = dictionary.key8(code)?.unwrap_or_default();
-            let own = match ty {
-                ScalarType::Date => self.clock.first_instant(key::to_int(key) as i32),
-                _ => instant_nanos(ty, key),
-            };
-            Ok(own.cmp(&nanos))
+            (Class::Text | Class::Enum, Const::Text(text)) => Sought::Bytes(text.as_bytes().into()),
+            (Class::Time, Const::Text(_) | Const::Time(_)) => self.sought_time(ty, value)?,
+            (Class::Uuid, Const::Text(text)) => Sought::Key16(parse_uuid(text).ok_or_else(mismatch)?),
+            (Class::Ip, Const::Text(text)) => match (ty, text.parse::<IpAddr>().map_err(|_| mismatch())?) {
+                (ScalarType::Ipv4, IpAddr::V4(address)) => {
+                    Sought::Key8(u64::from(Ipv4Addr::to_bits(address)))
+                }
+                (ScalarType::Ipv4, IpAddr::V6(_)) => return Err(mismatch().into()),
+                (_, IpAddr::V4(address)) => Sought::Key16(Ipv6Addr::to_bits(address.to_ipv6_mapped())),
+                (_, IpAddr::V6(address)) => Sought::Key16(Ipv6Addr::to_bits(address)),
+            },
+            _ => return Err(mismatch().into()),
+        }))
+    }
+
+    fn sought_time(&self, ty: &ScalarType, value: &Const) -> Result<Sought> {
+        let day = |day: i32| Sought::Key8(key::int(day.into()));
+        Ok(match (ty, value) {
+            (ScalarType::Date, Const::Text(text)) => day(day_text(text)?),
+            (ScalarType::Date, Const::Time(Moment::Day(at))) => day(*at),
+            (ScalarType::DateTime64 { scale, .. }, Const::Text(text)) => {
+                Sought::Nanos(self.clock.instant_text(text, *scale)?)
+            }
+            (_, Const::Text(text)) => Sought::Nanos(self.clock.instant_text(text, 0)?),
+            (_, Const::Time(moment)) => Sought::Nanos(self.clock.nanos(moment)),
+            _ => Sought::Nanos(0),
         })
     }
 
@@ -502,7 +477,7 @@ fn mismatch(operand: &Operand, ty: &ScalarType, value: &Const) -> RuleError {
     })
 }
 
-fn parse_uuid(text: &str) -> Option<u128> {
+pub(crate) fn parse_uuid(text: &str) -> Option<u128> {
     let hex: String = text.chars().filter(|&c| c != '-').collect();
     let dashes_fit = text.len() == 32
         || (text.len() == 36 && [8, 13, 18, 23].iter().all(|&at| text.as_bytes()[at] == b'-'));

@@ -14,15 +14,13 @@ const BATCH: u32 = 4096;
 
 /// The codes whose value passes a test, not in normal form.
 pub(super) fn codes_matching(dictionary: &Dictionary, test: TextTest, pattern: &str) -> Result<Vec<Range>> {
-    let like = match test {
-        TextTest::StartsWith => return Ok(vec![prefix_codes(dictionary, pattern.as_bytes())?]),
-        TextTest::Like => Like::parse(pattern)?,
-        TextTest::ILike => Like { ignore_case: true, ..Like::parse(pattern)? },
+    let (like, regex) = match Matcher::new(test, pattern)? {
+        Matcher::Prefix(prefix) => return Ok(vec![prefix_codes(dictionary, &prefix)?]),
+        Matcher::Like(like, regex) => (like, regex),
     };
     // Only what starts with the text before the first wildcard can match.
     let (from, to) =
         if like.ignore_case { (0, dictionary.len()) } else { prefix_codes(dictionary, &like.prefix)? };
-    let regex = like.regex()?;
     let batches: Vec<Vec<Range>> = (from / BATCH..to.div_ceil(BATCH))
         .into_par_iter()
         .map(|batch| {
@@ -51,9 +49,54 @@ fn prefix_codes(dictionary: &Dictionary, prefix: &[u8]) -> Result<Range> {
     Ok((from, to))
 }
 
+/// A test, ready for any text.
+#[derive(Debug)]
+pub(crate) enum Matcher {
+    /// Starts with these bytes.
+    Prefix(Box<[u8]>),
+    /// Like a pattern.
+    Like(Like, Regex),
+}
+
+impl Matcher {
+    pub(super) fn new(test: TextTest, pattern: &str) -> Result<Self> {
+        let like = match test {
+            TextTest::StartsWith => return Ok(Self::Prefix(pattern.as_bytes().into())),
+            TextTest::Like => Like::parse(pattern)?,
+            TextTest::ILike => Like { ignore_case: true, ..Like::parse(pattern)? },
+        };
+        let regex = like.regex()?;
+        Ok(Self::Like(like, regex))
+    }
+
+    /// Whether a text passes.
+    pub(crate) fn matches(&self, value: &[u8]) -> bool {
+        match self {
+            Self::Prefix(prefix) => value.starts_with(prefix),
+            Self::Like(like, regex) => like.matches(regex, value),
+        }
+    }
+
+    /// A text that passes: the pattern with nothing for `%` and a letter for `_`.
+    pub(crate) fn example(&self) -> String {
+        match self {
+            Self::Prefix(prefix) => String::from_utf8_lossy(prefix).into_owned(),
+            Self::Like(like, _) => like
+                .core
+                .iter()
+                .filter_map(|piece| match piece {
+                    Piece::Char(c) => Some(*c),
+                    Piece::One => Some('a'),
+                    Piece::Any => None,
+                })
+                .collect(),
+        }
+    }
+}
+
 /// A LIKE pattern.
 #[derive(Debug)]
-struct Like {
+pub(crate) struct Like {
     /// Text before the first wildcard.
     prefix: Vec<u8>,
     /// The pattern between its outer `%`.

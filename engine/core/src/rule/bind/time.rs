@@ -128,6 +128,11 @@ impl Clock {
     }
 }
 
+/// The instant that a text names, with all its digits; without an offset it is read in the store's zone.
+pub(crate) fn exact_instant(text: &str, clock: &Clock) -> Result<Nanos, RuleError> {
+    parse_instant(text, &clock.zone)
+}
+
 /// Text compared with a column of days.
 pub fn day_text(text: &str) -> Result<i32, RuleError> {
     match parse_civil(text)? {
