@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::{fs, io};
 
 use clap::Args;
-use muster_engine::execute::{Audience, Batch};
+use muster_engine::execute::{Audience, Batch, Outline, Preview, preview};
 use muster_engine::rule::ast::{Operand, Rule};
 use muster_engine::rule::bind::{QueryError, Scope};
 use muster_engine::rule::limits::Limits;
-use muster_engine::schema::Schema;
 use muster_engine::snapshot::{Snapshot, Store};
 use rayon::prelude::*;
 
@@ -75,7 +74,7 @@ impl AskArgs {
         let snapshot = self.store.snapshot(generation)?;
         let mut labels = HashMap::with_capacity(self.labels.len());
         for (name, text) in &self.labels {
-            let rule = parse(text, snapshot.schema(), &limits)
+            let rule = Rule::read(text, snapshot.schema(), &limits)
                 .map_err(|error| Failure::Rule(format!("label '{name}': {error}")))?;
             labels.insert(name.clone(), rule);
         }
@@ -87,7 +86,8 @@ impl AskArgs {
 impl Asking {
     /// Reads a rule, as text or as JSON.
     pub(crate) fn rule(&self, text: &str) -> Result<Rule, Failure> {
-        parse(text, self.snapshot.schema(), &self.limits).map_err(Failure::Rule)
+        Rule::read(text, self.snapshot.schema(), &self.limits)
+            .map_err(|error| Failure::Rule(error.to_string()))
     }
 
     /// A rule, read, bound to the snapshot and planned.
@@ -101,11 +101,23 @@ impl Asking {
         })
     }
 
+    /// The counts of a rule and of all its parts.
+    pub(crate) fn preview(&self, text: &str) -> Result<Preview, Failure> {
+        let scope = Scope { now: self.now, labels: &self.labels, limits: &self.limits };
+        let outline = Outline::read(text, self.snapshot.schema(), &self.limits)
+            .map_err(|error| Failure::Rule(error.to_string()))?;
+        preview(&self.snapshot, &outline, &scope).map_err(|error| match error {
+            QueryError::Rule(error) => QueryError::Rule(error.located_in(text)).into(),
+            QueryError::Store(error) => error.into(),
+        })
+    }
+
     /// The counts of many rules in one pass, or for each why it has none.
     pub(crate) fn counts(&self, texts: &[String]) -> Result<Vec<Result<u64, String>>, Failure> {
         let scope = Scope { now: self.now, labels: &self.labels, limits: &self.limits };
+        let read = |text: &String| Rule::read(text, self.snapshot.schema(), &self.limits);
         let parsed: Vec<Result<Rule, String>> =
-            texts.par_iter().map(|text| parse(text, self.snapshot.schema(), &self.limits)).collect();
+            texts.par_iter().map(|text| read(text).map_err(|error| error.to_string())).collect();
         let rules: Vec<Rule> = parsed.iter().flatten().cloned().collect();
         let batch = Batch::new(&self.snapshot, &rules, &scope)?;
         let mut counts = batch.counts().into_iter();
@@ -130,16 +142,6 @@ impl Asking {
             ))),
         }
     }
-}
-
-/// Text, or the JSON tree when it starts like one.
-fn parse(text: &str, schema: &Schema, limits: &Limits) -> Result<Rule, String> {
-    let rule = if text.trim_start().starts_with('{') {
-        Rule::from_json(text, schema, limits)
-    } else {
-        Rule::parse(text, limits)
-    };
-    rule.map_err(|error| error.to_string())
 }
 
 /// The rules of a file, one a line; `-` is standard input. Empty lines and lines that start with `--` are none.

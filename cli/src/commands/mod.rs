@@ -13,6 +13,7 @@ mod history;
 mod inspect;
 mod members;
 mod overlap;
+mod preview;
 mod publish;
 mod pull;
 mod push;
@@ -39,6 +40,7 @@ pub(crate) enum Command {
     Members(members::Members),
     Check(check::Check),
     Explain(explain::Explain),
+    Preview(preview::Preview),
     Breakdown(breakdown::Breakdown),
     Stats(stats::Stats),
     Overlap(overlap::Overlap),

@@ -7,7 +7,6 @@ use muster_engine::rule::ast::Rule;
 use muster_engine::rule::bind::{QueryError, Scope};
 use muster_engine::rule::labels::NoLabels;
 use muster_engine::rule::limits::Limits;
-use muster_engine::schema::Schema;
 use muster_engine::snapshot::Snapshot;
 
 use super::config::{Threshold, WatchedRule};
@@ -21,28 +20,20 @@ type Count = Result<u64, String>;
 /// Refuses what is no rule whatever the columns are.
 pub(super) fn check(watched: &WatchedRule) -> Result<()> {
     // A tree is read against columns, which are not known yet.
-    if is_tree(&watched.rule) {
+    if Rule::is_tree(&watched.rule) {
         return Ok(());
     }
     let refused = |error| LoadError::Config(format!("gates.rules: '{}': {error}", watched.rule));
     Rule::parse(&watched.rule, &Limits::default()).map(|_| ()).map_err(refused)
 }
 
-fn is_tree(text: &str) -> bool {
-    text.trim_start().starts_with('{')
-}
-
-fn parse(text: &str, schema: &Schema, limits: &Limits) -> Result<Rule, String> {
-    let rule = if is_tree(text) { Rule::from_json(text, schema, limits) } else { Rule::parse(text, limits) };
-    rule.map_err(|error| error.to_string())
-}
-
 /// Counts all rules in one pass, with `now()` when the generation's source was read.
 pub(super) fn counts(rules: &[WatchedRule], snapshot: &Arc<Snapshot>) -> Result<Vec<Count>> {
     let limits = Limits::default();
     let scope = Scope { now: snapshot.as_of(), labels: &NoLabels, limits: &limits };
+    let read = |rule: &WatchedRule| Rule::read(&rule.rule, snapshot.schema(), &limits);
     let parsed: Vec<Result<Rule, String>> =
-        rules.iter().map(|rule| parse(&rule.rule, snapshot.schema(), &limits)).collect();
+        rules.iter().map(|rule| read(rule).map_err(|error| error.to_string())).collect();
     let readable: Vec<Rule> = parsed.iter().flatten().cloned().collect();
     let batch = Batch::new(snapshot, &readable, &scope).map_err(store_error)?;
     let mut counted = batch.counts().into_iter();

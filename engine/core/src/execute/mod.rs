@@ -53,6 +53,7 @@ mod members;
 mod membership;
 mod overlap;
 mod overlay;
+mod preview;
 mod stats;
 
 use std::sync::{Arc, OnceLock};
@@ -79,7 +80,10 @@ pub use halt::{Halt, Halted, within};
 pub use members::Members;
 pub use overlap::{OVERLAP_MAX, Overlap, overlap};
 pub use overlay::{OVERLAY_VALUES_MAX, Overlay};
+pub use preview::{PREVIEW_EFFECTS_MAX, Preview, PreviewNode, preview};
 pub use stats::{Quantile, Stats};
+
+pub use crate::rule::outline::Outline;
 
 /// The users of one snapshot for whom a rule is true.
 #[derive(Debug)]

@@ -10,6 +10,7 @@ pub mod error;
 mod json;
 pub mod labels;
 pub mod limits;
+pub mod outline;
 mod print;
 pub mod sql;
 mod text;

@@ -125,7 +125,7 @@ impl<'t> Rules<'t> {
         (0..count).map(|_| self.nested(depth - 1)).collect()
     }
 
-    fn leaf(&mut self) -> Rule {
+    pub fn leaf(&mut self) -> Rule {
         let columns = self.table.schema.columns.len();
         match self.rng.below(40) {
             0 => Rule::Const(self.rng.one_in(2)),

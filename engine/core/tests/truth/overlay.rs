@@ -22,11 +22,8 @@ pub fn random(rng: &mut Rng, table: &mut Table) -> Vec<(String, Feature)> {
         }
         let column = table.schema.columns[index].clone();
         let options = Options { rows: 8, columns: 1, warehouse: false };
-        let drawn = if rng.one_in(6) {
-            Cell::Null
-        } else {
-            rng.pick(&populate::cells(rng, &column, options)).clone()
-        };
+        let values = populate::cells(rng, &column, options);
+        let drawn = if rng.one_in(6) { Cell::Null } else { rng.pick(&values).clone() };
         let cell = &mut table.columns[index][0];
         if let (ColumnType::Map(ty), true) = (&column.ty, rng.one_in(2)) {
             // Some keys alone, in place of the whole map.

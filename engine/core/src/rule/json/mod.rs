@@ -21,6 +21,7 @@ use serde_json::Value as Json;
 use super::ast::Rule;
 use super::error::RuleError;
 use super::limits::Limits;
+use super::outline::Outline;
 use crate::schema::Schema;
 
 impl Rule {
@@ -39,6 +40,20 @@ impl Rule {
     /// The rule's JSON form. Fails only on a tree that no text gives either.
     pub fn to_json(&self) -> Result<Json, RuleError> {
         Ok(write::document(self))
+    }
+}
+
+impl Outline {
+    /// Reads a rule's parts from the text of its JSON form: every group and condition of the tree is one, in its place.
+    pub fn from_json(text: &str, schema: &Schema, limits: &Limits) -> Result<Self, RuleError> {
+        limits.check_rule_bytes(text.len())?;
+        read::Tree { schema, limits }.outline(&document::parse(text, limits)?)
+    }
+
+    /// The same from its JSON form, parsed already.
+    pub fn from_json_value(value: &Json, schema: &Schema, limits: &Limits) -> Result<Self, RuleError> {
+        document::check_depth(value, limits)?;
+        read::Tree { schema, limits }.outline(value)
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json};
 use super::super::ast::{CompareOp, HasTest, Literal, Number, Operand, Rule, TextTest};
 use super::super::error::{Place, RuleError, did_you_mean};
 use super::super::limits::Limits;
+use super::super::outline::{Join, Outline};
 use super::super::text::{check_pattern, hundredths, parse_operand};
 use super::document::at;
 use super::operators::{OPERATORS, Operator, escape_like};
@@ -28,19 +29,25 @@ type Result<T> = std::result::Result<T, RuleError>;
 
 impl Tree<'_> {
     pub(super) fn rule(&self, document: &Json) -> Result<Rule> {
-        let rule = self.node(document, "", 1)?;
+        let rule = self.node(document, "", 1)?.into_rule();
         self.limits.check(&rule)?;
         Ok(rule)
     }
 
-    fn node(&self, json: &Json, pointer: &str, depth: usize) -> Result<Rule> {
+    pub(super) fn outline(&self, document: &Json) -> Result<Outline> {
+        let outline = self.node(document, "", 1)?;
+        self.limits.check(&outline.rule())?;
+        Ok(outline)
+    }
+
+    fn node(&self, json: &Json, pointer: &str, depth: usize) -> Result<Outline> {
         let located = |error: RuleError| error.at(Place::Json(pointer.to_owned()));
         self.limits.check_depth(depth).map_err(located)?;
         match json {
             Json::Object(object) if object.contains_key("rules") || object.contains_key("combinator") => {
                 self.group(object, pointer, depth).map_err(located)
             }
-            Json::Object(object) => self.condition(object, pointer).map_err(located),
+            Json::Object(object) => self.condition(object, pointer).map(Outline::leaf).map_err(located),
             Json::String(word) => Err(located(
                 RuleError::new(format!(
                     "the text \"{word}\" stands where a group or a condition is expected"
@@ -54,7 +61,7 @@ impl Tree<'_> {
         }
     }
 
-    fn group(&self, group: &Object, pointer: &str, depth: usize) -> Result<Rule> {
+    fn group(&self, group: &Object, pointer: &str, depth: usize) -> Result<Outline> {
         check_keys(group, GROUP_KEYS, "a group")?;
         let not = match group.get("not") {
             None | Some(Json::Null) => false,
@@ -76,7 +83,7 @@ impl Tree<'_> {
             }
         };
         let below = step(pointer, "rules");
-        let of: Result<Vec<Rule>> = rules
+        let of: Result<Vec<Outline>> = rules
             .iter()
             .enumerate()
             .map(|(index, rule)| self.node(rule, &step(&below, index), depth + 1))
@@ -85,17 +92,17 @@ impl Tree<'_> {
         if combinator != "at_least" && group.contains_key("k") {
             return Err(RuleError::new("\"k\" belongs to the combinator \"at_least\""));
         }
-        let rule = match combinator {
-            "and" | "AND" => Rule::all(of),
-            "or" | "OR" => Rule::any(of),
+        let join = match combinator {
+            "and" | "AND" => Join::And,
+            "or" | "OR" => Join::Or,
             "at_least" if of.is_empty() => return Err(RuleError::new("\"at_least\" of no conditions")),
-            "at_least" => Rule::AtLeast { k: count(group, pointer)?, of },
+            "at_least" => Join::AtLeast(count(group, pointer)?),
             other => {
                 let error = RuleError::new(format!("unknown combinator \"{other}\""));
                 return Err(error.hint("combinators are \"and\", \"or\" and \"at_least\""));
             }
         };
-        Ok(if not { Rule::Not(Box::new(rule)) } else { rule })
+        Ok(Outline::group(join, not, of))
     }
 
     fn condition(&self, condition: &Object, pointer: &str) -> Result<Rule> {
