@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use muster_engine::execute::{Feature, Histogram};
+use muster_engine::execute::{Feature, Histogram, PreviewNode};
 use muster_engine::schema::Schema;
 use muster_engine::value::Value;
 use muster_proto::v1;
@@ -137,6 +137,22 @@ pub(super) fn feature_value(feature: Feature) -> v1::Value {
 pub(super) fn features(features: Vec<(String, Feature)>) -> Vec<v1::Feature> {
     let feature = |(name, feature)| v1::Feature { name, value: Some(feature_value(feature)) };
     features.into_iter().map(feature).collect()
+}
+
+/// A part of a rule with its counts.
+pub(super) fn preview_node(node: PreviewNode, universe: u64) -> v1::PreviewNode {
+    v1::PreviewNode {
+        rule: node.rule,
+        count: node.count,
+        share: share(node.count, universe),
+        without: node.without,
+        parts: node.parts.into_iter().map(|part| preview_node(part, universe)).collect(),
+    }
+}
+
+/// The share of a count.
+pub(super) fn share(count: u64, universe: u64) -> f64 {
+    if universe == 0 { 0.0 } else { count as f64 / universe as f64 }
 }
 
 /// A column of a profile.

@@ -9,7 +9,7 @@ use muster_proto::v1::segments_server::Segments;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::convert::{features, instant, overlay, profiled, said, segment, span};
+use super::convert::{features, instant, overlay, preview_node, profiled, said, segment, share, span};
 use super::front::Front;
 use super::status::status;
 use crate::meters::Method;
@@ -82,7 +82,7 @@ impl Segments for SegmentsService {
                 let overlay = overlay(request.overlay)?;
                 let segments = request.segments.iter().enumerate();
                 let segments = segments.map(|(at, one)| segment(Some(one), || format!("segments[{at}]")));
-                let inside = service.is_in_segments(&ask, request.user_id, segments, &overlay).await?;
+                let inside = service.is_in_segments(&ask, request.user_id, segments, overlay).await?;
                 Ok(v1::IsInSegmentResponse {
                     in_segment: inside.in_segment,
                     known_user: inside.known_user,
@@ -118,8 +118,26 @@ impl Segments for SegmentsService {
         &self,
         request: Request<v1::PreviewRequest>,
     ) -> Result<Response<v1::PreviewResponse>, Status> {
-        let _ = request;
-        Err(Status::unimplemented("Preview"))
+        self.front
+            .answer(Method::Preview, request, |service, mut ask, request| async move {
+                ask.now = said(request.now.as_ref())?;
+                ask.generation = request.generation;
+                let segment = segment(request.segment.as_ref(), || "segment".to_owned())?;
+                let previewed = service.preview(&ask, segment).await?;
+                let (preview, origin) = (previewed.preview, previewed.origin);
+                Ok(v1::PreviewResponse {
+                    count: preview.count,
+                    universe: origin.universe,
+                    share: share(preview.count, origin.universe),
+                    root: Some(preview_node(preview.root, origin.universe)),
+                    generation: origin.generation,
+                    as_of: instant(origin.as_of),
+                    elapsed: span(previewed.elapsed),
+                    now: instant(origin.now),
+                    targetable: previewed.targetable,
+                })
+            })
+            .await
     }
 
     async fn profile(

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use muster_engine::execute::{Audience, Breakdown, Histogram, OVERLAP_MAX, Overlap, Stats, overlap};
-use muster_engine::rule::ast::Operand;
-use muster_engine::rule::bind::QueryError;
+use muster_engine::execute::{
+    Audience, Breakdown, Histogram, OVERLAP_MAX, Overlap, Preview, Stats, overlap, preview,
+};
+use muster_engine::rule::ast::{Operand, Rule};
+use muster_engine::rule::bind::{QueryError, Scope};
+use muster_engine::rule::outline::Outline;
 use muster_engine::schema::ColumnType;
 
 use super::{Ask, Origin, Segment, Service};
 use crate::fault::{Fault, Result};
-use crate::generations::{Counted, Generation};
+use crate::generations::{Counted, Form, Generation};
 
 /// Values of a column that are told unless asked for.
 const TOP: usize = 10;
@@ -32,6 +35,19 @@ pub(crate) struct Count {
     pub(crate) targetable: u64,
     /// Whether it was known.
     pub(crate) cached: bool,
+    /// How long the engine took.
+    pub(crate) elapsed: Duration,
+    /// Of which generation.
+    pub(crate) origin: Origin,
+}
+
+/// A rule with its counts.
+#[derive(Debug, Clone)]
+pub(crate) struct Previewed {
+    /// The counts of the rule and of its parts.
+    pub(crate) preview: Preview,
+    /// Users in the segment who did not opt out.
+    pub(crate) targetable: u64,
     /// How long the engine took.
     pub(crate) elapsed: Duration,
     /// Of which generation.
@@ -108,6 +124,33 @@ impl Service {
         let Count { count: users, targetable, .. } = count;
         generation.remember(rule, Counted { count: users, targetable, masks });
         Ok(count)
+    }
+
+    /// The counts of a rule and of its parts, and what each part costs.
+    pub(crate) async fn preview(self: &Arc<Self>, ask: &Ask, segment: Segment<'_>) -> Result<Previewed> {
+        let generation = self.generation(ask).await?;
+        let origin = Origin::of(&generation, ask);
+        let audience = self.audience(&generation, ask, segment, || "segment".to_owned()).await?;
+        let rule = self.rule_of(segment, ask, || "segment".to_owned())?;
+        let (form, text) = (rule.form, rule.text.to_owned());
+        let service = Arc::clone(self);
+        let work = move || {
+            let begun = Instant::now();
+            let limits = &service.config.rules;
+            let schema = generation.snapshot().schema();
+            let located = |error| Fault::of_query(located(error, form, &text), "segment");
+            let outline = match form {
+                Form::Text => Rule::parse(&text, limits).map(|rule| Outline::of(&rule)),
+                Form::Json => Outline::from_json(&text, schema, limits),
+                Form::Label => Ok(Outline::of(&Rule::Label(text.clone()))),
+            };
+            let outline = outline.map_err(|error| located(error.into()))?;
+            let scope = Scope { now: origin.now, labels: service.reading().labels, limits };
+            let preview = preview(generation.snapshot(), &outline, &scope).map_err(located)?;
+            let targetable = targetable(&audience, preview.count);
+            Ok(Previewed { preview, targetable, elapsed: begun.elapsed(), origin })
+        };
+        self.heavily(ask, work).await
     }
 
     /// An audience by columns.
@@ -194,9 +237,20 @@ impl Service {
 fn counted(audience: &Audience, origin: Origin) -> Count {
     let begun = Instant::now();
     let count = audience.count();
-    let masked = audience.snapshot().masked().is_some();
-    let targetable = if masked { audience.count_targetable() } else { count };
+    let targetable = targetable(audience, count);
     Count { count, targetable, cached: false, elapsed: begun.elapsed(), origin }
+}
+
+/// How many of so many users did not opt out.
+fn targetable(audience: &Audience, count: u64) -> u64 {
+    if audience.snapshot().masked().is_some() { audience.count_targetable() } else { count }
+}
+
+fn located(error: QueryError, form: Form, text: &str) -> QueryError {
+    match error {
+        QueryError::Rule(error) if form == Form::Text => QueryError::Rule(error.located_in(text)),
+        error => error,
+    }
 }
 
 fn check_profile(of: &ProfileOf) -> Result<()> {

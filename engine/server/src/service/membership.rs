@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use muster_engine::execute::Audience;
+use muster_engine::execute::{Audience, Feature, Overlay};
+use muster_engine::snapshot::Snapshot;
 
 use super::{Ask, Origin, Segment, Service};
 use crate::fault::{Fault, Result};
@@ -41,14 +42,15 @@ impl Service {
         ask: &Ask,
         user_id: u64,
         segments: impl ExactSizeIterator<Item = Result<Segment<'a>>>,
-        overlay: &[(String, muster_engine::execute::Feature)],
+        overlay: Vec<(String, Feature)>,
     ) -> Result<Inside> {
         self.check_segments(segments.len())?;
         let generation = self.generation(ask).await?;
         let snapshot = generation.snapshot();
-        if !overlay.is_empty() {
-            return Err(Fault::Unimplemented { what: "overlay".to_owned() });
-        }
+        let overlay = match overlay.is_empty() {
+            true => None,
+            false => Some(fresher(snapshot, overlay)?),
+        };
         let row = snapshot.ids().row(user_id)?;
         // Known, and whether a target; one state of the masks for the whole answer.
         let targetable = row.and_then(|row| snapshot.targetable(row));
@@ -57,7 +59,16 @@ impl Service {
         for (at, segment) in segments.enumerate() {
             let audience = self.audience(&generation, ask, segment?, || format!("segments[{at}]")).await?;
             // A rule that cannot be used is an error for unknown users, too.
-            in_segment.push(row.map_or(Ok(false), |row| audience.contains_row(row))?);
+            in_segment.push(match (row, &overlay) {
+                (None, _) => false,
+                (Some(row), None) => audience.contains_row(row)?,
+                (Some(_), Some(overlay)) => {
+                    let inside = audience.contains_with(user_id, overlay);
+                    inside
+                        .map_err(|error| Fault::of_query(error, &format!("segments[{at}]")))?
+                        .unwrap_or_default()
+                }
+            });
         }
         Ok(Inside {
             in_segment,
@@ -117,4 +128,10 @@ fn looked_up(audience: &Audience, user_ids: &[u64], origin: Origin) -> Result<In
         answer.in_segment.push(inside.unwrap_or_default());
     }
     Ok(answer)
+}
+
+/// Fresher values of a user's features.
+pub(super) fn fresher(snapshot: &Snapshot, values: Vec<(String, Feature)>) -> Result<Overlay> {
+    let named = values.iter().map(|(name, value)| (name.as_str(), value.clone()));
+    Overlay::new(snapshot.schema(), named).map_err(|error| Fault::Rule { field: "overlay".to_owned(), error })
 }

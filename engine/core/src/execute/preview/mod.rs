@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::batch::count_many;
 use super::chunk::Evaluator;
 use super::drive::over_chunks;
+use super::erased;
 use super::halt::apart;
 use crate::bitmap::{Bits, Set, kernel};
 use crate::format::chunks_of;
@@ -104,6 +105,7 @@ fn pass(
     let totals = over_chunks(
         &plan,
         snapshot,
+        &erased(snapshot),
         None,
         nanos,
         |evaluator, chunk| {
