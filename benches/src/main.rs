@@ -15,6 +15,7 @@ mod random;
 mod report;
 mod results;
 mod run;
+mod serving;
 mod sets;
 mod single;
 mod stream;
@@ -34,6 +35,8 @@ fn main() -> Result<()> {
         Some(Command::BuildStore { home }) => data::build_store(&home),
         Some(Command::FirstCount { store, rule }) => single::first_count(&store, &rule),
         Some(Command::GuardPrepare { home }) => guard::prepare(&home),
+        Some(Command::Serving(options)) => serving::serving(&options),
+        Some(Command::ServeEmpty { address }) => serving::serve_empty(&address),
         Some(Command::GuardWork { store, rule, times }) => guard::work(&store, &rule, times),
     }
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use clap::{Args, Parser, Subcommand};
 
+use crate::serving::ServingOptions;
+
 /// Measure Muster beside its peers on the same data, and write docs/benchmarks.md
 #[derive(Debug, Parser)]
 #[command(name = "muster-bench", version, after_help = EXAMPLES)]
@@ -22,6 +24,7 @@ Examples:
   muster-bench --users 1000000 --quick --out target/report
   muster-bench --peers roaring,croaring --work /tmp/muster-bench
   muster-bench --report-only                         the page again, from the tables of the last run
+  muster-bench serving --store muster-demo/store     the server under load
   muster-bench guard                                 instruction counts against the recorded ones";
 
 /// Instead of a run.
@@ -29,6 +32,11 @@ Examples:
 pub(crate) enum Command {
     /// Count the instructions that counting takes, and compare with what is recorded in benches/guard.tsv
     Guard(GuardOptions),
+    /// Load a server of a store with h2load, beside an empty service, and print what came of it
+    Serving(ServingOptions),
+    /// Serve nothing (`serving` starts this in a process of its own)
+    #[command(hide = true)]
+    ServeEmpty { address: String },
     /// Build the store of a population (the run calls this in a process of its own)
     #[command(hide = true)]
     BuildStore { home: PathBuf },

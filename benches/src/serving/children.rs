@@ -1,0 +1,85 @@
+//! Servers as processes of their own, ended when they are dropped.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+/// A server has so long to begin.
+const STARTING_MAX: Duration = Duration::from_secs(120);
+
+/// A server.
+pub(super) struct Child {
+    process: std::process::Child,
+    /// Where it listens.
+    pub(super) address: String,
+}
+
+impl Child {
+    /// `muster serve`, which remembers no counts.
+    pub(super) fn muster(muster: &Path, store: &Path) -> Result<Self> {
+        let (grpc, http) = (free_address()?, free_address()?);
+        let config = tempfile::Builder::new().suffix(".toml").tempfile()?;
+        std::fs::write(config.path(), "[serve]\ncached_counts = 0\n")?;
+        let mut command = Command::new(muster);
+        command.arg("serve").arg("--store").arg(store).arg("--config").arg(config.path());
+        command.args(["--grpc", &grpc, "--http", &http]);
+        let child = Self::start(command, grpc)?;
+        // It has read the file once it answers.
+        drop(config);
+        Ok(child)
+    }
+
+    /// A service that does nothing.
+    pub(super) fn empty() -> Result<Self> {
+        let address = free_address()?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["serve-empty", &address]);
+        Self::start(command, address)
+    }
+
+    fn start(mut command: Command, address: String) -> Result<Self> {
+        let mut process = command.stderr(Stdio::piped()).spawn().with_context(|| format!("{command:?}"))?;
+        let errors = process.stderr.take().context("its log")?;
+        std::thread::spawn(move || {
+            for line in BufReader::new(errors).lines().map_while(Result::ok) {
+                if line.contains("ERROR") || line.starts_with("muster:") {
+                    eprintln!("{line}");
+                }
+            }
+        });
+        let mut child = Self { process, address };
+        child.wait_until_it_answers()?;
+        Ok(child)
+    }
+
+    fn wait_until_it_answers(&mut self) -> Result<()> {
+        let begun = Instant::now();
+        loop {
+            if super::load::answers(&self.address) {
+                return Ok(());
+            }
+            if let Some(status) = self.process.try_wait()? {
+                bail!("the server ended before it answered: {status}");
+            }
+            if begun.elapsed() > STARTING_MAX {
+                bail!("the server did not answer within {} s", STARTING_MAX.as_secs());
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn free_address() -> Result<String> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
+}

@@ -1,0 +1,132 @@
+//! h2load as a gRPC client: one message, sent often; throughput from its summary, latencies from its log.
+
+use std::io::Read as _;
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use prost::Message;
+use tempfile::TempDir;
+
+/// Who goes on until stopped goes on for so many seconds at most.
+const STARTED_SECONDS: u64 = 600;
+
+/// A load.
+pub(super) struct Load {
+    dir: TempDir,
+    command: Command,
+    log: PathBuf,
+    requests: u64,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Loaded {
+    pub(super) per_second: f64,
+    pub(super) p50_micros: f64,
+    pub(super) p99_micros: f64,
+}
+
+/// A load that goes on.
+pub(super) struct Running {
+    process: std::process::Child,
+    _dir: TempDir,
+}
+
+/// Whether somebody listens and answers HTTP/2 there.
+pub(super) fn answers(address: &str) -> bool {
+    TcpStream::connect(address).is_ok()
+}
+
+impl Load {
+    /// So many requests of one method, over so many connections with so many requests at a time each.
+    pub(super) fn of(
+        method: &str,
+        address: &str,
+        message: &impl Message,
+        connections: u32,
+        streams: u32,
+        requests: u64,
+    ) -> Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let body = dir.path().join("body");
+        let encoded = message.encode_to_vec();
+        let mut framed = vec![0];
+        framed.extend((encoded.len() as u32).to_be_bytes());
+        framed.extend(encoded);
+        std::fs::write(&body, framed)?;
+        let log = dir.path().join("log");
+        let mut command = Command::new("h2load");
+        command.args(["-t", "1", "-c", &connections.to_string(), "-m", &streams.to_string()]);
+        if requests == u64::MAX {
+            command.args(["-D", &STARTED_SECONDS.to_string()]);
+        } else {
+            command.args(["-n", &requests.to_string()]).arg(format!("--log-file={}", log.display()));
+        }
+        command.arg("-d").arg(&body);
+        command.args(["-H", "content-type: application/grpc", "-H", "te: trailers"]);
+        command.arg(format!("http://{address}/muster.v1.Segments/{method}"));
+        Ok(Self { dir, command, log, requests })
+    }
+
+    /// Runs it to its end.
+    pub(super) fn run(mut self) -> Result<Loaded> {
+        let output = self.command.output().context("h2load, of the package nghttp2-client")?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        let finished =
+            said.lines().find(|line| line.starts_with("finished in")).context("no summary of h2load")?;
+        let per_second = finished.split(", ").nth(1).and_then(|part| part.strip_suffix(" req/s"));
+        let per_second =
+            per_second.and_then(|number| number.trim().parse().ok()).context("no rate of h2load")?;
+        let mut text = String::new();
+        std::fs::File::open(&self.log)?.read_to_string(&mut text)?;
+        let mut micros = Vec::with_capacity(self.requests as usize);
+        for line in text.lines() {
+            let mut fields = line.split('\t');
+            let (status, took) = (fields.nth(1), fields.next());
+            ensure!(status == Some("200"), "a request failed: {line}");
+            micros.push(took.and_then(|took| took.trim().parse::<f64>().ok()).context("no time in the log")?);
+        }
+        if micros.len() as u64 != self.requests {
+            bail!("{} of {} requests were answered\n{said}", micros.len(), self.requests);
+        }
+        micros.sort_unstable_by(f64::total_cmp);
+        let at = |share: f64| micros[((micros.len() - 1) as f64 * share) as usize];
+        let loaded = Loaded { per_second, p50_micros: at(0.5), p99_micros: at(0.99) };
+        drop(self.dir);
+        Ok(loaded)
+    }
+
+    /// Starts it; it goes on until it is stopped.
+    pub(super) fn start(mut self) -> Result<Running> {
+        let process = self.command.stdout(Stdio::null()).spawn().context("h2load")?;
+        Ok(Running { process, _dir: self.dir })
+    }
+}
+
+impl Running {
+    /// Ends it.
+    pub(super) fn stop(mut self) -> Result<()> {
+        ensure!(self.process.try_wait()?.is_none(), "the load ended by itself");
+        self.process.kill()?;
+        self.process.wait()?;
+        Ok(())
+    }
+}
+
+impl Loaded {
+    /// The median of each figure.
+    pub(super) fn median(of: &[Self]) -> Self {
+        let median = |figure: fn(&Self) -> f64| {
+            let mut figures: Vec<f64> = of.iter().map(figure).collect();
+            figures.sort_unstable_by(f64::total_cmp);
+            figures[figures.len() / 2]
+        };
+        Self {
+            per_second: median(|one| one.per_second),
+            p50_micros: median(|one| one.p50_micros),
+            p99_micros: median(|one| one.p99_micros),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The server under load, driven by h2load: membership beside an empty service of the same framework, counts of several conditions,
+//! and membership while others count.
+//!
+//! Both servers are processes of their own and take turns, so that what else the machine does meets both.
+
+mod children;
+mod empty;
+mod load;
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Args;
+use muster_engine::snapshot::Store;
+use muster_proto::v1;
+use muster_proto::v1::segment::By;
+
+use children::Child;
+use load::{Load, Loaded};
+
+pub(crate) use empty::serve_empty;
+
+/// Rules of several conditions whose counts are timed.
+const COUNTED: [&str; 4] = [
+    "has_poh AND NOT bot_warning",
+    "has_poh AND balance_usd >= 100 AND NOT bot_warning",
+    "country IN ('US', 'GB', 'DE') AND last_active_time >= now() - INTERVAL 7 DAY",
+    "at_least(2, has_zkme, has_babt, has_binance_kyc, has_okx_kyc) AND NOT bot_warning AND balance_usd < 1000",
+];
+/// A rule that takes long: it looks at the ids of most users.
+const HEAVY: &str = "bucket('load', 0, 50) AND total_tx_value_usd > balance_usd";
+/// The rule of membership.
+const ASKED: &str = "has_poh AND NOT bot_warning AND balance_usd >= 100";
+
+/// What to measure.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ServingOptions {
+    /// The muster to start
+    #[arg(long, value_name = "FILE", default_value = "target/release/muster")]
+    muster: PathBuf,
+
+    /// The store it answers from
+    #[arg(long, value_name = "DIR")]
+    store: PathBuf,
+
+    /// Runs of each kind; the median is told
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    repeats: usize,
+
+    /// Requests of each run
+    #[arg(long, value_name = "N", default_value_t = 300_000)]
+    requests: u64,
+}
+
+/// Measures, and prints a table.
+pub(crate) fn serving(options: &ServingOptions) -> Result<()> {
+    ensure!(options.repeats > 0, "give at least one run");
+    let snapshot = Store::open(&options.store)?.current()?;
+    let user_id = snapshot.ids().id(snapshot.rows() / 2)?;
+    let muster = Child::muster(&options.muster, &options.store)?;
+    let empty = Child::empty()?;
+    let mut page = String::new();
+    writeln!(page, "{} users, medians of {} runs\n", snapshot.rows(), options.repeats)?;
+    writeln!(page, "| what | requests/s | p50 | p99 |\n| --- | ---: | ---: | ---: |")?;
+    membership(options, &muster, &empty, user_id, &mut page)?;
+    counts(options, &muster, &mut page)?;
+    beside(options, &muster, user_id, &mut page)?;
+    print!("{page}");
+    Ok(())
+}
+
+fn rule(text: &str) -> v1::Segment {
+    v1::Segment { by: Some(By::Rule(text.to_owned())) }
+}
+
+fn is_in(user_id: u64) -> v1::IsInSegmentRequest {
+    v1::IsInSegmentRequest { user_id, segments: vec![rule(ASKED)], ..v1::IsInSegmentRequest::default() }
+}
+
+fn membership(
+    options: &ServingOptions,
+    muster: &Child,
+    empty: &Child,
+    user_id: u64,
+    page: &mut String,
+) -> Result<()> {
+    for (what, connections, streams, requests) in
+        [("pipelined, 4 x 64", 4, 64, options.requests), ("one at a time", 1, 1, options.requests / 10)]
+    {
+        let load =
+            |address: &str| Load::of("IsInSegment", address, &is_in(user_id), connections, streams, requests);
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for _ in 0..options.repeats {
+            theirs.push(load(&empty.address)?.run()?);
+            ours.push(load(&muster.address)?.run()?);
+        }
+        let (ours, theirs) = (Loaded::median(&ours), Loaded::median(&theirs));
+        line(page, &format!("empty service, {what}"), &theirs)?;
+        line(page, &format!("IsInSegment, {what}"), &ours)?;
+        let share = |of: f64, to: f64| of / to;
+        writeln!(
+            page,
+            "| = ratio | {:.2} | {:.2} | {:.2} |",
+            share(ours.per_second, theirs.per_second),
+            share(ours.p50_micros, theirs.p50_micros),
+            share(ours.p99_micros, theirs.p99_micros),
+        )?;
+    }
+    Ok(())
+}
+
+fn counts(options: &ServingOptions, muster: &Child, page: &mut String) -> Result<()> {
+    for text in COUNTED {
+        let request = v1::CountRequest { segment: Some(rule(text)), ..v1::CountRequest::default() };
+        let load = || Load::of("Count", &muster.address, &request, 1, 1, 3_000)?.run();
+        let runs = (0..options.repeats).map(|_| load()).collect::<Result<Vec<_>>>()?;
+        line(page, &format!("Count `{text}`"), &Loaded::median(&runs))?;
+    }
+    Ok(())
+}
+
+/// Membership, quiet and while four clients count what takes long.
+fn beside(options: &ServingOptions, muster: &Child, user_id: u64, page: &mut String) -> Result<()> {
+    let asking = || Load::of("IsInSegment", &muster.address, &is_in(user_id), 1, 1, options.requests / 15);
+    let heavy = v1::CountRequest { segment: Some(rule(HEAVY)), ..v1::CountRequest::default() };
+    let (mut quiet, mut busy) = (Vec::new(), Vec::new());
+    for _ in 0..options.repeats {
+        quiet.push(asking()?.run()?);
+        let counting = Load::of("Count", &muster.address, &heavy, 4, 1, u64::MAX)?.start()?;
+        let asked = asking()?.run();
+        counting.stop()?;
+        busy.push(asked.context("membership beside heavy counts")?);
+    }
+    let (quiet, busy) = (Loaded::median(&quiet), Loaded::median(&busy));
+    line(page, "IsInSegment, quiet", &quiet)?;
+    line(page, "IsInSegment while 4 clients count", &busy)?;
+    writeln!(
+        page,
+        "| = ratio | {:.2} | {:.2} | {:.2} |",
+        busy.per_second / quiet.per_second,
+        busy.p50_micros / quiet.p50_micros,
+        busy.p99_micros / quiet.p99_micros
+    )?;
+    Ok(())
+}
+
+fn line(page: &mut String, what: &str, loaded: &Loaded) -> Result<()> {
+    let Loaded { per_second, p50_micros, p99_micros } = loaded;
+    writeln!(page, "| {what} | {per_second:.0} | {p50_micros:.0} us | {p99_micros:.0} us |")?;
+    Ok(())
+}
