@@ -80,6 +80,7 @@ impl Command {
             Self::Members(command) => command.run(),
             Self::Check(command) => command.run(),
             Self::Explain(command) => command.run(),
+            Self::Preview(command) => command.run(),
             Self::Breakdown(command) => command.run(),
             Self::Stats(command) => command.run(),
             Self::Overlap(command) => command.run(),

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
+use super::Audience;
 use super::features::{Feature, operands_of};
-use super::{Audience, holds};
-use crate::plan::Plan;
+use super::overlay::{Overlay, Program, View};
 use crate::rule::ast::Rule;
 use crate::rule::bind::{Binder, QueryError};
 
@@ -39,40 +39,43 @@ impl Audience {
     /// Every condition's outcome for a user; `None` for an id that is not in the snapshot, or was erased.
     pub fn check(&self, user_id: u64) -> Result<Option<Verdict>, QueryError> {
         let Some(row) = self.snapshot.row_of(user_id)? else { return Ok(None) };
-        let binder = Binder::new(&self.snapshot, self.now)?;
-        self.verdict(&binder, &self.rule, row).map(Some)
+        self.verdict_with(row, &Overlay::default()).map(Some)
     }
 
-    fn verdict(&self, binder: &Binder<'_>, rule: &Rule, row: u32) -> Result<Verdict, QueryError> {
+    /// Every condition's outcome for a row under an overlay.
+    pub(super) fn verdict_with(&self, row: u32, overlay: &Overlay) -> Result<Verdict, QueryError> {
+        let binder = Binder::new(&self.snapshot, self.now)?;
+        self.verdict(&binder, &self.rule, &View::new(&self.snapshot, row, overlay))
+    }
+
+    fn verdict(&self, binder: &Binder<'_>, rule: &Rule, view: &View<'_>) -> Result<Verdict, QueryError> {
         let terms: Vec<&Rule> = match rule {
             Rule::And(of) | Rule::Or(of) | Rule::AtLeast { of, .. } => of.iter().collect(),
             Rule::Not(inner) => vec![inner],
             _ => Vec::new(),
         };
         let terms: Vec<Verdict> =
-            terms.into_iter().map(|term| self.verdict(binder, term, row)).collect::<Result<_, _>>()?;
+            terms.into_iter().map(|term| self.verdict(binder, term, view)).collect::<Result<_, _>>()?;
         let outcome = match rule {
             // Combined from the terms, so that a deep rule is not bound again at every level.
             Rule::Not(_) => negated(terms[0].outcome),
             Rule::And(_) => at_least(terms.len() as u32, &terms),
             Rule::Or(_) => at_least(1, &terms),
             Rule::AtLeast { k, .. } => at_least(*k, &terms),
-            leaf => self.leaf_outcome(binder, leaf, row)?,
+            leaf => self.leaf_outcome(binder, leaf, view)?,
         };
         let mut features = Vec::new();
         for operand in operands_of(rule) {
-            if let Some(feature) = self.snapshot.feature(&operand, row)? {
+            if let Some(feature) = view.feature(&operand)? {
                 features.push((operand.to_string(), feature));
             }
         }
         Ok(Verdict { rule: rule.to_string(), outcome, features, terms })
     }
 
-    fn leaf_outcome(&self, binder: &Binder<'_>, rule: &Rule, row: u32) -> Result<Outcome, QueryError> {
+    fn leaf_outcome(&self, binder: &Binder<'_>, rule: &Rule, view: &View<'_>) -> Result<Outcome, QueryError> {
         for (truth, outcome) in [(true, Outcome::True), (false, Outcome::False)] {
-            let plan = Plan::new(&self.snapshot, binder, binder.bind(rule, truth)?)?;
-            plan.check(&self.snapshot)?;
-            if holds(&plan, self.snapshot.ids(), plan.root(), row) {
+            if Program::bound(&self.snapshot, binder, rule, truth)?.holds(view)? {
                 return Ok(outcome);
             }
         }

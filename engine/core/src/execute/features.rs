@@ -10,7 +10,7 @@ use crate::snapshot::{Column, Snapshot};
 use crate::value::Value;
 
 /// Lists and maps with more distinct elements or keys than this are not spelled out for one user: that would look at each.
-const ELEMENTS_MAX: u32 = 1 << 16;
+pub(super) const ELEMENTS_MAX: u32 = 1 << 16;
 
 /// A feature of one user.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -55,6 +55,7 @@ mod overlap;
 mod overlay;
 mod preview;
 mod stats;
+mod why;
 
 use std::sync::{Arc, OnceLock};
 
@@ -82,6 +83,7 @@ pub use overlap::{OVERLAP_MAX, Overlap, overlap};
 pub use overlay::{OVERLAY_VALUES_MAX, Overlay};
 pub use preview::{PREVIEW_EFFECTS_MAX, Preview, PreviewNode, preview};
 pub use stats::{Quantile, Stats};
+pub use why::{FeatureChange, WHY_CONDITIONS_MAX, WHY_VALUES_MAX, Why};
 
 pub use crate::rule::outline::Outline;
 

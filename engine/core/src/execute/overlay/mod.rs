@@ -6,6 +6,7 @@
 
 mod convert;
 mod program;
+mod show;
 mod view;
 
 use super::Audience;
@@ -335,4 +336,20 @@ impl From<Value> for Feature {
     fn from(value: Value) -> Self {
         Self::Value(value)
     }
+}
+
+/// Whether a value as people write it is exactly what a column would hold: what [`Audience::why`] tells can be overlaid as it is.
+pub(super) fn holdable(schema: &Schema, column: u32, feature: &Feature, content: &Content) -> bool {
+    let (Some(described), Ok(clock)) =
+        (schema.columns.get(column as usize), Clock::new(0, &schema.time_zone))
+    else {
+        return false;
+    };
+    let converted = match (&described.ty, content, feature) {
+        (ColumnType::Map(ty), Content::Scalar(_), Feature::Value(value)) => {
+            convert::held("", ty, described.held_as, value, &clock).map(Content::Scalar)
+        }
+        _ => convert::content(described, feature, &clock),
+    };
+    converted.is_ok_and(|converted| converted == *content)
 }

@@ -2,6 +2,8 @@
 
 use super::{Content, Held, Overlay};
 use crate::error::Result;
+use crate::execute::features::Feature;
+use crate::rule::ast::Operand;
 use crate::rule::bind::datum::Datum;
 use crate::rule::bind::row::{Of, Source, Values};
 use crate::snapshot::{Column, Snapshot};
@@ -9,9 +11,9 @@ use crate::snapshot::{Column, Snapshot};
 /// One row of a snapshot under an overlay.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::execute) struct View<'a> {
-    pub(super) snapshot: &'a Snapshot,
-    pub(super) row: u32,
-    pub(super) overlay: &'a Overlay,
+    pub(in crate::execute) snapshot: &'a Snapshot,
+    pub(in crate::execute) row: u32,
+    pub(in crate::execute) overlay: &'a Overlay,
 }
 
 impl<'a> View<'a> {
@@ -25,6 +27,11 @@ impl<'a> View<'a> {
         'a: 'b,
     {
         View { overlay, ..self }
+    }
+
+    /// The feature that an operand names, as people write it; `None` for constants.
+    pub(in crate::execute) fn feature(&self, operand: &Operand) -> Result<Option<Feature>> {
+        self.overlay.feature(self.snapshot, operand, self.row)
     }
 
     fn stored<'s>(&self, source: &'s Source) -> Result<Option<Datum<'s>>> {

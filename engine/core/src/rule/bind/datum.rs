@@ -56,7 +56,8 @@ impl Datum<'_> {
         column.checked_code(row).map(|code| Datum::of_code(column.dictionary(), code)).transpose()
     }
 
-    fn number(self, ty: &ScalarType) -> Option<Num> {
+    /// The number, of a type of numbers.
+    pub(crate) fn number(self, ty: &ScalarType) -> Option<Num> {
         match self {
             Self::Key8(key) => Some(number8(ty, key)),
             Self::Key16(key) => Some(number16(ty, key)),
@@ -64,7 +65,8 @@ impl Datum<'_> {
         }
     }
 
-    fn nanos(self, ty: &ScalarType, clock: &Clock) -> Option<Nanos> {
+    /// The instant, of a type of times.
+    pub(crate) fn nanos(self, ty: &ScalarType, clock: &Clock) -> Option<Nanos> {
         match (self, ty) {
             (Self::Key8(key), ScalarType::Date) => Some(clock.first_instant(key::to_int(key) as i32)),
             (Self::Key8(key), _) => Some(instant_nanos(ty, key)),
