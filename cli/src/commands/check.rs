@@ -3,14 +3,14 @@
 use std::io::{self, Write};
 
 use clap::Args;
-use muster_engine::execute::{Feature, Outcome as Truth, Verdict};
+use muster_engine::execute::{Feature, FeatureChange, Outcome as Truth, Verdict, Why};
 use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
 use crate::output::{json_report, stdout, time};
 use crate::request::AskArgs;
 
-/// Say whether a rule matches a user, and why, condition by condition
+/// Say whether a rule matches a user, why, condition by condition, and what would change the answer
 ///
 /// The exit status is 0 if it does and 1 if it does not, or if there is no such user.
 #[derive(Debug, Args)]
@@ -46,20 +46,33 @@ struct Report {
     now: String,
     /// Condition by condition; absent for an unknown user.
     verdict: Option<Verdict>,
+    /// The fewest features whose change would turn the answer; absent for an unknown user, empty if none was found.
+    change: Option<Vec<FeatureChange>>,
+    /// Whether it is known that no smaller change does.
+    smallest: Option<bool>,
 }
 
 impl Check {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         let asking = self.ask.open()?;
-        let verdict = asking.audience(&self.rule)?.check(self.user_id)?;
+        let why = asking.audience(&self.rule)?.why(self.user_id, None)?;
+        let known_user = why.is_some();
+        let (inside, verdict, change, smallest) = match why {
+            Some(Why { verdict, inside, change, smallest }) => {
+                (inside, Some(verdict), Some(change), Some(smallest))
+            }
+            None => (false, None, None, None),
+        };
         let report = Report {
             user_id: self.user_id,
-            in_audience: verdict.as_ref().is_some_and(|verdict| verdict.outcome == Truth::True),
-            known_user: verdict.is_some(),
+            in_audience: inside,
+            known_user,
             generation: asking.snapshot.generation(),
             as_of: time(asking.snapshot.as_of()),
             now: time(asking.now),
             verdict,
+            change,
+            smallest,
         };
         if self.json {
             json_report(&report)?;
@@ -79,9 +92,27 @@ fn print(report: &Report) -> io::Result<()> {
             let place = if report.in_audience { "in" } else { "out" };
             writeln!(out, "user {user_id} is {place}; generation {generation} as of {as_of}")?;
             explain(&mut out, verdict, 1)?;
+            tell_change(&mut out, report)?;
         }
     }
     out.flush()
+}
+
+fn tell_change(out: &mut impl Write, report: &Report) -> io::Result<()> {
+    let turned = if report.in_audience { "out" } else { "in" };
+    let smallest = report.smallest == Some(true);
+    match report.change.as_deref() {
+        None => Ok(()),
+        Some([]) if smallest => writeln!(out, "no change of features would put the user {turned}"),
+        Some([]) => writeln!(out, "no change of features was found that would put the user {turned}"),
+        Some(change) => {
+            let some = if smallest { "" } else { "; a smaller change may exist" };
+            writeln!(out, "the user would be {turned} with{some}")?;
+            change.iter().try_for_each(|FeatureChange { feature, from, to }| {
+                writeln!(out, "  {feature} = {to}    (is {from})")
+            })
+        }
+    }
 }
 
 fn explain(out: &mut impl Write, verdict: &Verdict, depth: usize) -> io::Result<()> {

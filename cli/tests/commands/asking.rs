@@ -1,4 +1,4 @@
-//! `check`, `explain`, `breakdown`, `stats`, `overlap`, `sql`.
+//! `check`, `preview`, `explain`, `breakdown`, `stats`, `overlap`, `sql`.
 
 use crate::support::ask;
 
@@ -21,6 +21,52 @@ fn check_says_in_or_out_and_why() {
     let verdict = ask("check", &["--json", &user, RULE]).ends_with(1).json();
     assert_eq!(verdict["in_audience"], false, "{verdict}");
     assert_eq!(verdict["known_user"], true, "{verdict}");
+}
+
+#[test]
+fn check_tells_the_smallest_change_that_turns_the_answer() {
+    const RULE: &str = "has_poh AND balance_usd >= 100";
+    let user = some_member("has_poh AND balance_usd < 100");
+    let run = ask("check", &[&user, RULE]).ends_with(1);
+    assert!(run.text().contains("the user would be in with\n  balance_usd = 100    (is "), "{}", run.text());
+
+    let user = some_member(RULE);
+    let report = ask("check", &["--json", &user, RULE]).ends_with(0).json();
+    assert_eq!(
+        (report["smallest"].clone(), report["change"][0]["feature"].clone()),
+        (true.into(), "has_poh".into())
+    );
+    assert_eq!(
+        (report["change"][0]["from"].clone(), report["change"][0]["to"].clone()),
+        (true.into(), false.into())
+    );
+
+    let run = ask("check", &[&user, &format!("user_id = {user}")]).ends_with(0);
+    assert!(run.text().contains("no change of features would put the user out"), "{}", run.text());
+}
+
+#[test]
+fn preview_counts_every_part_and_the_rule_without_it() {
+    const RULE: &str = "has_poh AND (country = 'US' OR balance_usd >= 100) AND NOT bot_warning";
+    let report = ask("preview", &["--json", RULE]).ends_with(0).json();
+    assert_eq!(report["count"].as_u64().unwrap(), count(RULE));
+    let parts = report["root"]["parts"].as_array().unwrap();
+    assert_eq!(
+        parts[1]["count"].as_u64().unwrap(),
+        count("country = 'US' OR balance_usd >= 100"),
+        "{report}"
+    );
+    let without = count("has_poh AND NOT bot_warning") as i64 - count(RULE) as i64;
+    assert_eq!(parts[1]["without"].as_i64().unwrap(), without, "{report}");
+    let without = count("has_poh AND country = 'US' AND NOT bot_warning") as i64 - count(RULE) as i64;
+    assert_eq!(parts[1]["parts"][1]["without"].as_i64().unwrap(), without, "{report}");
+    let run = ask("preview", &[RULE]).ends_with(0);
+    assert!(
+        run.text().contains("without this") && run.text().contains("    country = 'US'"),
+        "{}",
+        run.text()
+    );
+    ask("preview", &["has_po"]).refuses(1, &["has_poh"]);
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use muster_engine::execute::Feature;
 use muster_engine::key;
 use muster_engine::rule::ast::{Operand, Rule};
-use muster_engine::schema::{ColumnType, ScalarType};
+use muster_engine::rule::limits::Limits;
+use muster_engine::schema::{ColumnSchema, ColumnType, ScalarType};
 use muster_engine::value::Value;
 
 use super::cell::Cell;
@@ -114,5 +115,77 @@ pub fn depends_on_identity(rule: &Rule, table: &Table, labels: &LabelRules) -> b
         Rule::Label(name) => depends_on_identity(&labels[name], table, labels),
         Rule::Bucket { .. } => true,
         leaf => leaf.columns().contains(table.schema.user_id.as_str()),
+    }
+}
+
+/// Puts a feature, as an overlay names it, into a table of one row.
+pub fn apply(table: &mut Table, name: &str, value: &Feature) {
+    let schema = table.schema.clone();
+    let operand =
+        Operand::parse(name, &Limits::default()).unwrap_or_else(|_| Operand::Column(name.to_owned()));
+    match (schema.column(name), operand) {
+        (Some((index, column)), _) => table.columns[index][0] = cell(value, &column.ty),
+        (None, Operand::Column(name)) => {
+            let (index, column) = schema.column(&name).unwrap();
+            table.columns[index][0] = cell(value, &column.ty);
+        }
+        (None, Operand::MapValue { column, key }) => {
+            let (index, ColumnSchema { ty: ColumnType::Map(ty), .. }) = schema.column(&column).unwrap()
+            else {
+                panic!("{name} is no map's key")
+            };
+            let Feature::Value(value) = value else { panic!("{value} under a key") };
+            set_key(&mut table.columns[index][0], &key, scalar_cell(value, ty));
+        }
+        (None, other) => panic!("{other:?} is no feature"),
+    }
+}
+
+fn cell(feature: &Feature, ty: &ColumnType) -> Cell {
+    match (feature, ty) {
+        (Feature::Value(Value::Null), _) => Cell::Null,
+        (Feature::Value(value), ColumnType::Scalar(ty)) => scalar_cell(value, ty),
+        (Feature::List(elements), ColumnType::Array(ty)) => {
+            Cell::Array(elements.iter().map(|element| scalar_cell(element, ty)).collect())
+        }
+        (Feature::Map(entries), ColumnType::Map(ty)) => {
+            Cell::Map(entries.iter().map(|(key, value)| (key.to_string(), scalar_cell(value, ty))).collect())
+        }
+        _ => panic!("{feature} in a column of {ty}"),
+    }
+}
+
+fn scalar_cell(value: &Value, ty: &ScalarType) -> Cell {
+    let nanos = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_nanosecond();
+    match (value, ty) {
+        (Value::Null, _) => Cell::Null,
+        (Value::Bool(value), _) => Cell::Bool(*value),
+        (Value::Int(value), _) => Cell::Int(*value),
+        (Value::UInt(value), _) => i128::try_from(*value).map_or(Cell::Big(*value), Cell::Int),
+        (Value::Float(value), ScalarType::Float { bits: 32 }) => Cell::Float((*value as f32).into()),
+        (Value::Float(value), _) => Cell::Float(*value),
+        (Value::Text(text), ScalarType::Decimal { .. }) => {
+            Cell::Decimal(text.replace('.', "").parse().unwrap())
+        }
+        (Value::Text(text), ScalarType::Date) => {
+            let day: jiff::civil::Date = text.parse().unwrap();
+            Cell::Date(day.since(jiff::civil::date(1970, 1, 1)).unwrap().get_days())
+        }
+        (Value::Text(text), ScalarType::DateTime { .. }) => {
+            Cell::DateTime((nanos(text) / 1_000_000_000) as i64)
+        }
+        (Value::Text(text), ScalarType::DateTime64 { scale, .. }) => {
+            Cell::DateTime64(nanos(text).div_euclid(10_i128.pow(9 - u32::from(*scale))) as i64)
+        }
+        (Value::Text(text), ScalarType::Uuid) => {
+            Cell::Uuid(u128::from_str_radix(&text.replace('-', ""), 16).unwrap())
+        }
+        (Value::Text(text), ScalarType::Ipv4) => {
+            Cell::Ipv4(text.parse::<std::net::Ipv4Addr>().unwrap().to_bits())
+        }
+        (Value::Text(text), ScalarType::Ipv6) => {
+            Cell::Ipv6(text.parse::<std::net::Ipv6Addr>().unwrap().to_bits())
+        }
+        (Value::Text(text), _) => Cell::text(text),
     }
 }

@@ -159,7 +159,10 @@ fn scalars(
                 }
             }
             Test::Text(_, matcher, _) => {
-                held.push(Held::Bytes(matcher.example().into_bytes().into()));
+                let example = matcher.example();
+                let others = [format!("{example}a"), format!("a{example}"), "a".to_owned()];
+                let texts = std::iter::once(example).chain(others);
+                held.extend(texts.map(|text| Held::Bytes(text.into_bytes().into())));
             }
             _ => {}
         }

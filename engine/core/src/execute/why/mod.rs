@@ -10,6 +10,7 @@ use super::Audience;
 use super::check::Verdict;
 use super::features::Feature;
 use super::overlay::{Overlay, View};
+use crate::rule::ast::Operand;
 use crate::rule::bind::QueryError;
 
 pub use candidates::WHY_VALUES_MAX;
@@ -35,7 +36,7 @@ pub struct Why {
 /// A feature with another value.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FeatureChange {
-    /// A column, or a map's key as in rules: what [`Overlay::new`] takes.
+    /// A column's name, or a map's key as in rules: what [`Overlay::new`] takes.
     pub feature: String,
     /// What it is.
     pub from: Feature,
@@ -80,7 +81,11 @@ impl Audience {
                 continue;
             };
             let Some(from) = view.feature(&operand)? else { continue };
-            change.push(FeatureChange { feature: operand.to_string(), from, to });
+            let feature = match operand {
+                Operand::Column(name) => name,
+                key => key.to_string(),
+            };
+            change.push(FeatureChange { feature, from, to });
         }
         Ok(Some(Why { verdict, inside, change, smallest }))
     }
