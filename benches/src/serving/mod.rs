@@ -9,12 +9,19 @@ mod load;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
-use muster_engine::snapshot::Store;
+use muster_engine::execute::Audience;
+use muster_engine::rule::ast::Rule;
+use muster_engine::rule::bind::Scope;
+use muster_engine::rule::labels::NoLabels;
+use muster_engine::rule::limits::Limits;
+use muster_engine::snapshot::{Snapshot, Store};
 use muster_proto::v1;
 use muster_proto::v1::segment::By;
+use muster_proto::v1::segments_client::SegmentsClient;
 
 use children::Child;
 use load::{Load, Loaded};
@@ -59,6 +66,7 @@ pub(crate) fn serving(options: &ServingOptions) -> Result<()> {
     let snapshot = Store::open(&options.store)?.current()?;
     let user_id = snapshot.ids().id(snapshot.rows() / 2)?;
     let muster = Child::muster(&options.muster, &options.store)?;
+    check_answers(&muster, &snapshot, user_id)?;
     let empty = Child::empty()?;
     let mut page = String::new();
     writeln!(page, "{} users, medians of {} runs\n", snapshot.rows(), options.repeats)?;
@@ -68,6 +76,40 @@ pub(crate) fn serving(options: &ServingOptions) -> Result<()> {
     beside(options, &muster, user_id, &mut page)?;
     print!("{page}");
     Ok(())
+}
+
+/// What h2load does not look at: that answers are right.
+fn check_answers(muster: &Child, snapshot: &Arc<Snapshot>, user_id: u64) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut client = SegmentsClient::connect(format!("http://{}", muster.address)).await?;
+        let asked = client.is_in_segment(is_in(user_id)).await?.into_inner();
+        let audience = audience(snapshot, ASKED)?;
+        ensure!(
+            asked.in_segment == [audience.contains(user_id)? == Some(true)],
+            "membership is wrong: {asked:?}"
+        );
+        for text in COUNTED.into_iter().chain([HEAVY]) {
+            let request = v1::CountRequest { segment: Some(rule(text)), ..v1::CountRequest::default() };
+            let counted = client.count(request).await?.into_inner();
+            ensure!(!counted.cached, "counts are remembered; figures would say nothing");
+            ensure!(
+                counted.count == audience_count(snapshot, text)?,
+                "the count of {text} is wrong: {counted:?}"
+            );
+        }
+        Ok(())
+    })
+}
+
+fn audience(snapshot: &Arc<Snapshot>, text: &str) -> Result<Audience> {
+    let limits = Limits::default();
+    let scope = Scope { now: snapshot.as_of(), labels: &NoLabels, limits: &limits };
+    Ok(Audience::new(snapshot, &Rule::parse(text, &limits)?, &scope)?)
+}
+
+fn audience_count(snapshot: &Arc<Snapshot>, text: &str) -> Result<u64> {
+    Ok(audience(snapshot, text)?.count())
 }
 
 fn rule(text: &str) -> v1::Segment {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use muster_engine::execute::{Feature, Histogram, PreviewNode};
+use muster_engine::execute::{Feature, FeatureChange, Histogram, Outcome, PreviewNode, Verdict};
 use muster_engine::schema::Schema;
 use muster_engine::value::Value;
 use muster_proto::v1;
@@ -184,6 +184,30 @@ pub(super) fn profiled(column: ProfiledColumn) -> v1::ColumnProfile {
 
 fn bins(histogram: Histogram) -> Vec<v1::Bin> {
     histogram.bins.into_iter().map(|bin| v1::Bin { low: bin.low, high: bin.high, count: bin.count }).collect()
+}
+
+/// A condition and how it turned out.
+pub(super) fn verdict(verdict: Verdict) -> v1::ExplainedCondition {
+    let outcome = match verdict.outcome {
+        Outcome::True => v1::Outcome::True,
+        Outcome::False => v1::Outcome::False,
+        Outcome::Unknown => v1::Outcome::Unknown,
+    };
+    v1::ExplainedCondition {
+        rule: verdict.rule,
+        outcome: outcome.into(),
+        features: features(verdict.features),
+        conditions: verdict.terms.into_iter().map(self::verdict).collect(),
+    }
+}
+
+/// A change of a feature.
+pub(super) fn change(change: FeatureChange) -> v1::FeatureChange {
+    v1::FeatureChange {
+        feature: change.feature,
+        from: Some(feature_value(change.from)),
+        to: Some(feature_value(change.to)),
+    }
 }
 
 /// A generation of the store.

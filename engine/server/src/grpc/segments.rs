@@ -9,7 +9,9 @@ use muster_proto::v1::segments_server::Segments;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::convert::{features, instant, overlay, preview_node, profiled, said, segment, share, span};
+use super::convert::{
+    change, features, instant, overlay, preview_node, profiled, said, segment, share, span, verdict,
+};
 use super::front::Front;
 use super::status::status;
 use crate::meters::Method;
@@ -169,8 +171,30 @@ impl Segments for SegmentsService {
         &self,
         request: Request<v1::ExplainRequest>,
     ) -> Result<Response<v1::ExplainResponse>, Status> {
-        let _ = request;
-        Err(Status::unimplemented("Explain"))
+        self.front
+            .answer(Method::Explain, request, |service, mut ask, request| async move {
+                ask.now = said(request.now.as_ref())?;
+                ask.generation = request.generation;
+                let segment = segment(request.segment.as_ref(), || "segment".to_owned())?;
+                let overlay = overlay(request.overlay)?;
+                let explained = service.explain(&ask, request.user_id, segment, overlay).await?;
+                let mut answer = v1::ExplainResponse {
+                    known_user: explained.why.is_some(),
+                    opted_out: explained.opted_out,
+                    generation: explained.origin.generation,
+                    as_of: instant(explained.origin.as_of),
+                    now: instant(explained.origin.now),
+                    ..v1::ExplainResponse::default()
+                };
+                if let Some(why) = explained.why {
+                    answer.in_segment = why.inside;
+                    answer.change_is_smallest = why.smallest;
+                    answer.root = Some(verdict(why.verdict));
+                    answer.smallest_change = why.change.into_iter().map(change).collect();
+                }
+                Ok(answer)
+            })
+            .await
     }
 
     async fn overlap(

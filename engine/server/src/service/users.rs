@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use muster_engine::execute::Feature;
+use muster_engine::execute::{Feature, Why};
 use muster_engine::rule::ast::Operand;
 
-use super::{Ask, Origin, Service};
+use super::membership::fresher;
+use super::{Ask, Origin, Segment, Service};
 use crate::fault::{Fault, Result};
 
 /// A user's page.
@@ -17,6 +18,17 @@ pub(crate) struct User {
     pub(crate) features: Vec<(String, Feature)>,
     /// Names of the labels that hold.
     pub(crate) labels: Vec<String>,
+    /// Whether the user opted out of targeting.
+    pub(crate) opted_out: bool,
+    /// Of which generation.
+    pub(crate) origin: Origin,
+}
+
+/// Why a user is in a segment or not.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Explained {
+    /// Nothing for a user who is not there.
+    pub(crate) why: Option<Why>,
     /// Whether the user opted out of targeting.
     pub(crate) opted_out: bool,
     /// Of which generation.
@@ -64,6 +76,32 @@ impl Service {
                 opted_out: snapshot.targetable(row) == Some(false),
                 origin,
             })
+        };
+        self.heavily(ask, work).await
+    }
+
+    /// Why a user is in a segment or not, and what would change that.
+    pub(crate) async fn explain(
+        self: &Arc<Self>,
+        ask: &Ask,
+        user_id: u64,
+        segment: Segment<'_>,
+        overlay: Vec<(String, Feature)>,
+    ) -> Result<Explained> {
+        let generation = self.generation(ask).await?;
+        let origin = Origin::of(&generation, ask);
+        let audience = self.audience(&generation, ask, segment, || "segment".to_owned()).await?;
+        let work = move || {
+            let snapshot = generation.snapshot();
+            let overlay = match overlay.is_empty() {
+                true => None,
+                false => Some(fresher(snapshot, overlay)?),
+            };
+            let why =
+                audience.why(user_id, overlay.as_ref()).map_err(|error| Fault::of_query(error, "segment"))?;
+            let row = snapshot.ids().row(user_id)?;
+            let opted_out = row.is_some_and(|row| snapshot.targetable(row) == Some(false));
+            Ok(Explained { why, opted_out, origin })
         };
         self.heavily(ask, work).await
     }

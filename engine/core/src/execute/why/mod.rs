@@ -55,7 +55,7 @@ impl Audience {
         let none = Overlay::default();
         let overlay = overlay.unwrap_or(&none);
         overlay.check_schema(self.snapshot.schema())?;
-        let Some(row) = self.snapshot.ids().row(user_id)? else { return Ok(None) };
+        let Some(row) = self.snapshot.row_of(user_id)? else { return Ok(None) };
         let verdict = self.verdict_with(row, overlay)?;
         let program = self.program()?;
         let view = View::new(&self.snapshot, row, overlay);
