@@ -22,6 +22,7 @@ use muster_engine::snapshot::{Snapshot, Store};
 use muster_proto::v1;
 use muster_proto::v1::segment::By;
 use muster_proto::v1::segments_client::SegmentsClient;
+use tonic::transport::Channel;
 
 use children::Child;
 use load::{Load, Loaded};
@@ -82,7 +83,8 @@ pub(crate) fn serving(options: &ServingOptions) -> Result<()> {
 fn check_answers(muster: &Child, snapshot: &Arc<Snapshot>, user_id: u64) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut client = SegmentsClient::connect(format!("http://{}", muster.address)).await?;
+        let channel = Channel::from_shared(format!("http://{}", muster.address))?.connect().await?;
+        let mut client = SegmentsClient::new(channel);
         let asked = client.is_in_segment(is_in(user_id)).await?.into_inner();
         let audience = audience(snapshot, ASKED)?;
         ensure!(
