@@ -155,6 +155,9 @@ pub(crate) fn print(report: &BuildReport) -> Result<(), Failure> {
         let dropped = grouped(report.duplicates_dropped);
         writeln!(out, "{dropped} rows left out: newer rows of the same users were there")?;
     }
+    if report.erased > 0 {
+        writeln!(out, "{} users left out: they were erased", grouped(report.erased))?;
+    }
     if !report.row_order.is_empty() {
         let (first, others) = report.row_order.split_at(report.row_order.len().min(ORDER_SHOWN));
         let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };

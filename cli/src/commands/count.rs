@@ -164,7 +164,7 @@ impl Count {
         let counts = asking.counts(rules)?;
         let took = begun.elapsed();
         let micros = took.as_nanos() as f64 / 1e3 / rules.len().max(1) as f64;
-        let universe = u64::from(asking.snapshot.rows());
+        let universe = asking.snapshot.users();
         let (mut out, mut outcome) = (stdout(), Outcome::Fine);
         let mut rows = Vec::new();
         for (rule, count) in rules.iter().zip(counts) {
@@ -205,7 +205,7 @@ impl Count {
         Answer {
             rule,
             count,
-            universe: snapshot.rows().into(),
+            universe: snapshot.users(),
             generation: snapshot.generation(),
             as_of: time(snapshot.as_of()),
             now: time(asking.now),

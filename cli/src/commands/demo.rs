@@ -115,7 +115,7 @@ fn ask(store: &Store) -> Result<(), Failure> {
             *time = begun.elapsed();
         }
         times.sort_unstable();
-        let universe = u64::from(snapshot.rows());
+        let universe = snapshot.users();
         rows.push([grouped(count), share(count, universe), duration(times[TIMES / 2]), question.to_owned()]);
     }
     let heading =

@@ -154,7 +154,10 @@ fn sample_of(audience: &Audience, sample: u32) -> Result<Vec<u64>, QueryError> {
     let rows = snapshot.rows();
     let wanted = sample.saturating_sub(users.len() as u32).min(rows);
     for step in 0..u64::from(wanted) {
-        users.insert(snapshot.ids().id((step * u64::from(rows) / u64::from(wanted)) as u32)?);
+        let row = (step * u64::from(rows) / u64::from(wanted)) as u32;
+        if !snapshot.is_erased(row) {
+            users.insert(snapshot.ids().id(row)?);
+        }
     }
     Ok(users.into_iter().collect())
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use muster_engine::snapshot::{Keep, Store};
 
 use super::error::{BucketError, Result};
+use super::masks;
 use super::objects::Bucket;
 use super::pull::{PullOutcome, PullReport, pull_current, writer};
 use crate::progress::Progress;
@@ -88,7 +89,13 @@ fn look(
     stop: &Stop,
     progress: &dyn Progress,
 ) -> Result<Option<Seen>> {
-    let Some(current) = bucket.run(stop, bucket.current(tag))? else { return Ok(None) };
+    let current = bucket.run(stop, bucket.current(tag))?;
+    // Whether or not there is another generation: who was erased is to be in no answer soon.
+    let masks = masks::take(&Store::create(dir)?, bucket, stop)?;
+    if masks > 0 {
+        tracing::info!(url = bucket.url(), masks, "users were masked or unmasked");
+    }
+    let Some(current) = current else { return Ok(None) };
     let report = pull_current(dir, bucket, &current, stop, progress)?;
     if report.outcome == PullOutcome::Pulled {
         let keep = Keep { generations: keep, ..Keep::default() };

@@ -18,10 +18,14 @@ pub(super) const GENERATIONS: &str = "generations";
 pub(super) const PARTS: &str = "parts";
 /// Where pushes in progress say what they count on.
 pub(super) const CLAIMS: &str = "claims";
+/// Where it is said who is masked.
+pub(super) const MASKS: &str = "masks";
 /// Where collections announce themselves.
 pub(super) const COLLECTING: &str = "collecting";
 /// No `CURRENT` is larger.
 pub(super) const CURRENT_BYTES_MAX: u64 = 64 << 10;
+/// No list of masked users is larger: 32 bytes for each.
+pub(super) const MASKS_BYTES_MAX: u64 = 1 << 32;
 /// No index is larger: 4 TiB of parts have some hundred MiB of it.
 pub(super) const INDEX_BYTES_MAX: u64 = 1 << 30;
 

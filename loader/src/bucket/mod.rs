@@ -14,6 +14,7 @@ mod follow;
 mod incoming;
 mod layout;
 mod local;
+mod masks;
 mod objects;
 mod pull;
 mod push;

@@ -123,6 +123,17 @@ impl Bucket {
         read.map(|(bytes, _)| bytes).ok_or_else(|| BucketError::Missing { object: self.address(&name) })
     }
 
+    /// Reads an object of at most so many bytes.
+    pub(super) async fn read_checked<T>(
+        &self,
+        name: &str,
+        bytes_max: u64,
+        check: impl Fn(&[u8]) -> Result<T, Unreadable>,
+    ) -> Result<T> {
+        let read = self.read(name, GetOptions::default(), bytes_max, check).await?;
+        read.map(|(read, _)| read).ok_or_else(|| BucketError::Missing { object: self.address(name) })
+    }
+
     /// Reads an object of at most so many bytes, several times if what comes is not what it should be. `None` if
     /// it has not changed.
     async fn read<T>(

@@ -16,6 +16,7 @@ use super::error::{BucketError, Result};
 use super::incoming::{Assembly, Incoming};
 use super::layout::{Index, Part};
 use super::local::{LocalParts, PARTS_FILE, index_of};
+use super::masks;
 use super::objects::{Bucket, Current};
 use crate::author::here;
 use crate::progress::Progress;
@@ -55,6 +56,8 @@ pub struct PullReport {
     pub moved_bytes: u64,
     /// Bytes that the store, or an earlier try, had.
     pub reused_bytes: u64,
+    /// What was new to the store of who is masked: erasures, and changes of who may be a target.
+    pub masks: u64,
     /// Wall time.
     pub seconds: f64,
 }
@@ -63,7 +66,10 @@ pub struct PullReport {
 pub fn pull(store: &Path, bucket: &Bucket, stop: &Stop, progress: &dyn Progress) -> Result<PullReport> {
     let current = bucket.run(stop, bucket.current(None))?;
     let current = current.ok_or_else(|| BucketError::Empty { url: bucket.url().to_owned() })?;
-    pull_current(store, bucket, &current, stop, progress)
+    // First, so that nobody who was erased is in an answer of what is pulled.
+    let masks = masks::take(&Store::create(store)?, bucket, stop)?;
+    let report = pull_current(store, bucket, &current, stop, progress)?;
+    Ok(PullReport { masks, ..report })
 }
 
 /// Pulls what `CURRENT` said; or what it says now, if that is gone.
@@ -115,6 +121,7 @@ fn pull_once(
         parts: index.parts.len(),
         moved_bytes,
         reused_bytes: index.data_bytes.saturating_sub(moved_bytes),
+        masks: 0,
         seconds: begun.elapsed().as_secs_f64(),
     };
     let store = Store::create(dir)?;

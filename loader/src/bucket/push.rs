@@ -20,6 +20,7 @@ use super::layout::{
     index_name, part_name,
 };
 use super::local::{index_of, part_of};
+use super::masks;
 use super::objects::Bucket;
 use crate::progress::Progress;
 use crate::stop::Stop;
@@ -56,6 +57,8 @@ pub struct PushReport {
     pub moved_bytes: u64,
     /// Bytes that were there already.
     pub reused_bytes: u64,
+    /// What was new to the store of who is masked, because other stores had pushed it.
+    pub masks: u64,
     /// Wall time.
     pub seconds: f64,
     /// What was removed afterwards, if that was asked for.
@@ -75,6 +78,8 @@ pub fn push(
         Some(generation) => generation,
         None => store.current_generation()?.ok_or_else(|| Error::NoStore { path: store.dir().to_owned() })?,
     };
+    // First and by itself: it does not depend on whether a generation gets there.
+    let masks = masks::exchange(store, bucket, stop)?;
     let snapshot = store.generation(generation)?;
     verify(&snapshot, progress)?;
     let dir = store.generation_dir(generation);
@@ -101,6 +106,7 @@ pub fn push(
         moved_parts: moved.len(),
         moved_bytes,
         reused_bytes: index.data_bytes.saturating_sub(moved_bytes),
+        masks,
         seconds: begun.elapsed().as_secs_f64(),
         collected,
     })

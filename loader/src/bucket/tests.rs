@@ -13,12 +13,13 @@ use muster_engine::rule::ast::Rule;
 use muster_engine::rule::bind::Scope;
 use muster_engine::rule::labels::NoLabels;
 use muster_engine::rule::limits::Limits;
-use muster_engine::snapshot::{Keep, RowOrder, Snapshot, Store};
+use muster_engine::snapshot::{Keep, MaskChange, RowOrder, Snapshot, Store};
 use parquet::arrow::ArrowWriter;
 use tempfile::TempDir;
 
 use super::pull::writer;
 use super::*;
+use crate::author::here;
 use crate::build::{BuildOptions, build};
 use crate::config::Config;
 use crate::progress::NoProgress;
@@ -44,7 +45,11 @@ impl Place {
     }
 
     fn bucket(&self) -> Bucket {
-        let url = format!("file://{}", self.path("bucket").display());
+        self.bucket_in("bucket")
+    }
+
+    fn bucket_in(&self, name: &str) -> Bucket {
+        let url = format!("file://{}", self.path(name).display());
         Bucket::open(&url, &BucketOptions { create: true, ..BucketOptions::default() }).unwrap()
     }
 
@@ -592,4 +597,53 @@ fn addresses_that_make_no_sense_are_refused_with_what_to_write() {
     let allowed = BucketOptions { allow_http: true, ..endpoint("http://127.0.0.1:9000") };
     Bucket::open("s3://bucket/prefix/", &allowed).unwrap();
     Bucket::open("s3://bucket", &endpoint("https://127.0.0.1:9000")).unwrap();
+}
+
+fn erased(store: &Store) -> Vec<u64> {
+    store.masks().unwrap().erased().collect()
+}
+
+/// Whoever is erased in one store is erased in all that push to the bucket or pull from it, though nobody builds anew.
+#[test]
+fn masks_get_from_every_store_to_every_other() {
+    let place = Place::new();
+    let bucket = place.bucket();
+    let origin = place.build("origin", 0);
+    pushed(&origin, &bucket);
+    assert!(place.objects("masks").is_empty(), "nobody is masked");
+    assert_eq!(place.pull("replica").unwrap().masks, 0);
+    let replica = Store::open(&place.path("replica")).unwrap();
+
+    origin.change_masks(&here(), MaskChange::Erase, &[1, 2]).unwrap();
+    origin.change_masks(&here(), MaskChange::OptOut, &[3]).unwrap();
+    pushed(&origin, &bucket);
+    let report = place.pull("replica").unwrap();
+    assert_eq!((report.outcome, report.masks), (PullOutcome::Unchanged, 3));
+    assert_eq!(place.pull("replica").unwrap().masks, 0);
+    assert_eq!(replica.current().unwrap().users(), USERS - 2);
+    assert!(replica.masks().unwrap().is_opted_out(3));
+    // A new replica has them before anything is in service.
+    assert_eq!(place.pull("other").unwrap().masks, 3);
+
+    // What a replica learns gets back to where it is built, and the bucket keeps one object.
+    replica.change_masks(&here(), MaskChange::Erase, &[7]).unwrap();
+    pushed(&replica, &bucket);
+    assert_eq!(pushed(&origin, &bucket).masks, 1);
+    assert_eq!(erased(&origin), [1, 2, 7]);
+    assert_eq!(place.objects("masks").len(), 1);
+
+    // Another one that was written at the same time is read too, and one that is damaged is an error.
+    let other = Store::create(&place.path("elsewhere")).unwrap();
+    other.change_masks(&here(), MaskChange::Erase, &[9]).unwrap();
+    let elsewhere = place.bucket_in("elsewhere-bucket");
+    masks::exchange(&other, &elsewhere, &Stop::new()).unwrap();
+    let object = fs::read_dir(place.path("elsewhere-bucket/masks")).unwrap().next().unwrap().unwrap();
+    fs::copy(object.path(), place.path("bucket/masks").join(object.file_name())).unwrap();
+    assert_eq!(place.pull("replica").unwrap().masks, 1);
+    assert_eq!(erased(&replica), [1, 2, 7, 9]);
+    let path = place.path("bucket/masks").join(object.file_name());
+    fs::write(&path, b"garbage").unwrap();
+    let error = place.pull("replica").unwrap_err();
+    assert!(matches!(error, BucketError::Damaged { .. }), "{error}");
+    assert_eq!(erased(&replica), [1, 2, 7, 9]);
 }

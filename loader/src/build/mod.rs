@@ -173,6 +173,12 @@ pub fn build_joined(
         watch.lap(read::phase(at, input), Work { rows: read.rows, bytes: read.bytes });
     }
 
+    // As late as can be: who is erased from now on is masked in what is built.
+    let masks = store.masks()?;
+    writer.leave_out(masks.erased());
+    for found in findings.values_mut() {
+        found.examples.retain(|example| masks.erased_at(example.user_id).is_none());
+    }
     progress.begin("encode", Some(table.schema.columns.len() as u64));
     let mut encoded = writer.encode(&|_| progress.advance(1))?;
     progress.end();
@@ -204,6 +210,7 @@ pub fn build_joined(
         generation,
         rows: written.rows,
         bytes: written.bytes,
+        erased: written.inputs.first().map_or(0, |input| input.erased),
         duplicates_dropped: written.inputs.iter().map(|input| input.older).sum(),
         seconds: watch.seconds(),
         peak_memory_bytes: watch.peak_memory_bytes(),

@@ -23,6 +23,8 @@ pub struct BuildReport {
     pub bytes: u64,
     /// Rows left out because a newer row of the same user was there.
     pub duplicates_dropped: u64,
+    /// Users of the source who were left out because they were erased.
+    pub erased: u64,
     /// Wall time.
     pub seconds: f64,
     /// Most memory the process held while building, in bytes, where the system says.
@@ -57,6 +59,8 @@ pub struct InputReport {
     pub strangers: u64,
     /// Users of the first table that this one does not have: its columns are NULL for them.
     pub missing: u64,
+    /// Users left out because they were erased.
+    pub erased: u64,
 }
 
 /// A part of the work.
@@ -112,6 +116,7 @@ pub(super) fn inputs(inputs: &[Input<'_>], written: &Written) -> Vec<InputReport
         older: counts.older,
         strangers: counts.strangers,
         missing: counts.missing,
+        erased: counts.erased,
     })
     .collect()
 }

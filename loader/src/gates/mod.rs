@@ -150,7 +150,8 @@ impl Gates {
 
     fn compare(&self, old: &Generation, new: &Generation) -> Result<Vec<Check>, Side> {
         let config = &self.config;
-        let rows = (old.snapshot.rows().into(), new.snapshot.rows().into());
+        // The new one was built without those who were erased.
+        let rows = (old.snapshot.users(), new.snapshot.users());
         let mut checks = Vec::new();
         let threshold = config.threshold(Gate::Rows, None);
         checks.extend(Check::of_counts(Gate::Rows, None, rows, threshold, config.floors.rows as f64));

@@ -139,6 +139,8 @@ impl Batch {
     }
 }
 
+// What drives chunks gives both away.
+#[allow(clippy::needless_pass_by_value)]
 fn added(mut a: Vec<u64>, b: Vec<u64>) -> Vec<u64> {
     a.iter_mut().zip(&b).for_each(|(a, b)| *a += b);
     a

@@ -50,7 +50,9 @@ impl MaskedRows {
                 Held::Listed(rows.iter().map(|&row| row as u16).collect())
             } else {
                 let mut bits = Box::new([0; WORDS]);
-                rows.iter().for_each(|&row| bits[(row as u16 / 64) as usize] |= 1 << (row % 64));
+                for &row in rows {
+                    bits[(row as u16 / 64) as usize] |= 1 << (row % 64);
+                }
                 Held::Bits(bits)
             };
             masked.chunks.push(MaskedChunk { chunk, held });

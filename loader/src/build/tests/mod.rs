@@ -211,3 +211,60 @@ fn skipped_columns_are_left_out_and_reported() {
         (1, 1, vec!["data_update_time".to_owned()])
     );
 }
+
+/// Nothing of an erased user is in what is built next, in whichever of its inputs they are; and the file of masks still has those
+/// who are in no source any more.
+#[test]
+fn erased_users_are_left_out_of_the_next_build() {
+    use muster_engine::snapshot::MaskChange;
+
+    let dir = tempfile::tempdir().unwrap();
+    let source = write(
+        dir.path(),
+        vec![
+            ("user_id", ids(&[10, 20, 30, 40])),
+            ("name", texts(&[Some("amanda"), Some("bartholomew"), Some("amanda"), Some("carl")])),
+            ("tags", texts(&[Some("{\"x\": 1}"), Some("{not json of 20"), None, Some("{\"y\": 2}")])),
+        ],
+    );
+    let other_dir = tempfile::tempdir().unwrap();
+    let other = write(
+        other_dir.path(),
+        vec![("user_id", ids(&[20, 30, 99])), ("nick", texts(&[Some("barty"), Some("mandy"), Some("zoe")]))],
+    );
+    let mut options = options(dir.path());
+    options.gates.enabled = false;
+    options.columns.insert("tags".into(), toml::from_str("as = \"json_map\"").unwrap());
+    let input =
+        |name, source| Input { name, source, user_id: "user_id", version: None, columns: None, prefix: "" };
+    let inputs: [Input<'_>; 2] = [input("users", &source), input("names", &other)];
+    let first = build_joined(&inputs, &options, &NoProgress).unwrap();
+    assert_eq!((first.rows, first.erased), (4, 0));
+    let store = Store::open(&dir.path().join("store")).unwrap();
+    store.change_masks(&author::here(), MaskChange::Erase, &[20, 99, 12345]).unwrap();
+    assert_eq!((count(dir.path(), "true"), count(dir.path(), "name = 'bartholomew'")), (3, 0));
+
+    let report = build_joined(&inputs, &options, &NoProgress).unwrap();
+    assert_eq!((report.rows, report.erased), (3, 1));
+    assert_eq!(report.inputs.iter().map(|input| input.erased).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(report.inputs[1].strangers, 0);
+    assert_eq!(serde_json::to_value(&report).unwrap()["erased"], 1);
+    let malformed: Vec<_> = report.columns.iter().filter_map(|column| column.json.as_ref()).collect();
+    assert!(malformed.iter().all(|found| found.examples.is_empty()), "{malformed:?}");
+    let has = |generation: u64, text: &str| {
+        let data = std::fs::read(store.generation_dir(generation).join("data.bin")).unwrap();
+        data.windows(text.len()).any(|bytes| bytes == text.as_bytes())
+    };
+    for text in ["bartholomew", "barty"] {
+        assert_eq!((has(1, text), has(2, text)), (true, false), "{text}");
+    }
+    assert!(has(2, "amanda") && has(2, "mandy"));
+    let snapshot = store.current().unwrap();
+    snapshot.verify(&|_| {}).unwrap();
+    assert_eq!((snapshot.rows(), snapshot.users(), snapshot.ids().row(20).unwrap()), (3, 3, None));
+    assert_eq!(store.masks().unwrap().erased().collect::<Vec<_>>(), [20, 99, 12345]);
+    // All of them at once leave an empty table, and it is one.
+    store.change_masks(&author::here(), MaskChange::Erase, &[10, 30, 40]).unwrap();
+    assert_eq!(build_joined(&inputs, &options, &NoProgress).unwrap().rows, 0);
+    assert_eq!(count(dir.path(), "true"), 0);
+}

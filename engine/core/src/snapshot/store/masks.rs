@@ -230,7 +230,7 @@ impl Masks {
 
     /// Whether a user opted out.
     pub fn is_opted_out(&self, user: u64) -> bool {
-        self.users.get(&user).is_some_and(|mask| mask.is_out())
+        self.users.get(&user).is_some_and(Mask::is_out)
     }
 
     /// How far the store's file was read.

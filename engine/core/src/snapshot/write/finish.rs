@@ -54,8 +54,8 @@ pub struct Flag {
 impl SnapshotWriter {
     /// Numbers the rows and encodes all columns.
     pub fn encode(self, progress: &(dyn Fn(Progress<'_>) + Sync)) -> Result<Encoded> {
-        let Self { dir, schema, options, shape, inputs, columns } = self;
-        let Joined { ids, mut places, counts } = join(inputs)?;
+        let Self { dir, schema, options, shape, inputs, columns, erased } = self;
+        let Joined { ids, mut places, counts } = join(inputs, &erased)?;
         let rows = ids.len() as u64;
         let of_column = |column: usize| &places[shape.input(column)];
         let sorted = row_order::sorted(&options.row_order, &schema, &columns, &of_column, &ids)?;

@@ -122,19 +122,27 @@ pub struct InputCounts {
     pub strangers: u64,
     /// Users of the first input that this one does not have.
     pub missing: u64,
+    /// Users left out because they were erased.
+    pub erased: u64,
 }
 
-/// Finds which rows belong together.
-pub(super) fn join(mut inputs: Vec<Input>) -> Result<Joined> {
+/// Finds which rows belong together. Users who were erased, ascending, are left out of all inputs.
+pub(super) fn join(mut inputs: Vec<Input>, erased: &[u64]) -> Result<Joined> {
+    let is_erased = |id: u64| !erased.is_empty() && erased.binary_search(&id).is_ok();
     let mut first = std::mem::take(&mut inputs[0]);
     let came = first.ids.len();
     let table_rows;
     let mut places = Vec::with_capacity(inputs.len());
-    if first.ids.is_sorted_by(|a, b| a < b) {
+    let mut counts = InputCounts { rows: came as u64, ..InputCounts::default() };
+    if first.ids.is_sorted_by(|a, b| a < b) && !first.ids.iter().any(|&id| is_erased(id)) {
         table_rows = came as u32;
         places.push(Places::same(table_rows));
     } else {
-        let kept = first.newest()?;
+        let mut kept = first.newest()?;
+        let users = kept.len();
+        kept.retain(|&(id, _)| !is_erased(id));
+        counts.older = (came - users) as u64;
+        counts.erased = (users - kept.len()) as u64;
         table_rows = kept.len() as u32;
         if kept.len() == came {
             places.push(Places::same(table_rows));
@@ -151,13 +159,12 @@ pub(super) fn join(mut inputs: Vec<Input>) -> Result<Joined> {
             places.push(Places::new(table_rows, of_row));
         }
     }
-    let older = (came - first.ids.len()) as u64;
-    let mut counts = vec![InputCounts { rows: came as u64, older, ..InputCounts::default() }];
+    let mut counts = vec![counts];
     if inputs.len() > 1 {
         let rows: Vec<u32> = (0..table_rows).collect();
         let users = sorted_of(&first.ids, &rows);
         for input in &inputs[1..] {
-            let (of_input, counted) = matched(input, &users, table_rows)?;
+            let (of_input, counted) = matched(input, &users, table_rows, &is_erased)?;
             places.push(of_input);
             counts.push(counted);
         }
@@ -166,23 +173,31 @@ pub(super) fn join(mut inputs: Vec<Input>) -> Result<Joined> {
 }
 
 /// The places of another input's rows; `users` are the table's ids and rows, by id.
-fn matched(input: &Input, users: &[Pair], table_rows: u32) -> Result<(Places, InputCounts)> {
+fn matched(
+    input: &Input,
+    users: &[Pair],
+    table_rows: u32,
+    is_erased: &dyn Fn(u64) -> bool,
+) -> Result<(Places, InputCounts)> {
     let newest = input.newest()?;
     let mut of_row = vec![NOWHERE; input.ids.len()];
     let mut users = users.iter().peekable();
-    let mut found = 0;
+    let (mut found, mut erased) = (0, 0);
     for &(id, row) in &newest {
         while users.next_if(|user| user.0 < id).is_some() {}
         if let Some(user) = users.next_if(|user| user.0 == id) {
             of_row[row as usize] = user.1;
             found += 1;
+        } else {
+            erased += u64::from(is_erased(id));
         }
     }
     let counts = InputCounts {
         rows: input.ids.len() as u64,
         older: (input.ids.len() - newest.len()) as u64,
-        strangers: newest.len() as u64 - found,
+        strangers: newest.len() as u64 - found - erased,
         missing: u64::from(table_rows) - found,
+        erased,
     };
     Ok((Places::new(table_rows, of_row), counts))
 }
@@ -209,26 +224,44 @@ mod tests {
     #[test]
     fn the_newest_row_of_a_user_counts_and_of_equal_ones_the_last() {
         let versions = [Some(1), Some(2), None, Some(2), Some(1), Some(0)];
-        let joined = join(vec![input(&[7, 5, 7, 5, 5, 9], Some(&versions))]).unwrap();
+        let joined = join(vec![input(&[7, 5, 7, 5, 5, 9], Some(&versions))], &[]).unwrap();
         assert_eq!(joined.ids, [7, 5, 9]);
         assert_eq!(places(&joined, 0), [Some(0), None, None, Some(1), None, Some(2)]);
-        assert_eq!(joined.counts[0], InputCounts { rows: 6, older: 3, strangers: 0, missing: 0 });
+        assert_eq!(joined.counts[0], InputCounts { rows: 6, older: 3, ..InputCounts::default() });
     }
 
     #[test]
     fn other_inputs_are_joined_by_user() {
         let first = input(&[30, 10, 20], None);
         let other = input(&[20, 99, 10, 20], Some(&[Some(1), Some(1), Some(1), Some(0)]));
-        let joined = join(vec![first, other, input(&[], None)]).unwrap();
+        let joined = join(vec![first, other, input(&[], None)], &[]).unwrap();
         assert_eq!(joined.ids, [30, 10, 20]);
         assert_eq!(places(&joined, 1), [Some(2), None, Some(1), None]);
-        assert_eq!(joined.counts[1], InputCounts { rows: 4, older: 1, strangers: 1, missing: 1 });
-        assert_eq!(joined.counts[2], InputCounts { rows: 0, older: 0, strangers: 0, missing: 3 });
+        assert_eq!(joined.counts[1], InputCounts { rows: 4, older: 1, strangers: 1, missing: 1, erased: 0 });
+        assert_eq!(joined.counts[2], InputCounts { missing: 3, ..InputCounts::default() });
+    }
+
+    #[test]
+    fn users_who_were_erased_are_left_out_of_all_inputs() {
+        let ids = [10, 20, 30];
+        let joined = join(vec![input(&ids, None), input(&[20, 30, 99, 77], None)], &[20, 77, 500]).unwrap();
+        assert_eq!(joined.ids, [10, 30]);
+        assert_eq!(places(&joined, 0), [Some(0), None, Some(1)]);
+        assert_eq!(places(&joined, 1), [None, Some(1), None, None]);
+        assert_eq!(joined.counts[0], InputCounts { rows: 3, erased: 1, ..InputCounts::default() });
+        let other = InputCounts { rows: 4, older: 0, strangers: 1, missing: 1, erased: 2 };
+        assert_eq!(joined.counts[1], other);
+        // One whose rows have several versions, and everybody.
+        let versions = [Some(1), Some(2), None];
+        let joined = join(vec![input(&[7, 7, 5], Some(&versions))], &[7]).unwrap();
+        assert_eq!((joined.ids, joined.counts[0].older, joined.counts[0].erased), (vec![5], 1, 1));
+        let joined = join(vec![input(&ids, None)], &ids).unwrap();
+        assert_eq!((joined.ids.len(), joined.counts[0].erased), (0, 3));
     }
 
     #[test]
     fn several_rows_of_a_user_without_a_version_are_refused_by_name() {
-        let error = join(vec![input(&[3, 1, 3, 2, 1, 3], None)]).unwrap_err().to_string();
+        let error = join(vec![input(&[3, 1, 3, 2, 1, 3], None)], &[]).unwrap_err().to_string();
         assert!(error.contains("2 users have more than one row, among them 1, 3"), "{error}");
     }
 }

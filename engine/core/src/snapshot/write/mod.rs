@@ -129,6 +129,8 @@ pub struct SnapshotWriter {
     shape: Shape,
     inputs: Vec<Input>,
     columns: Vec<Builder>,
+    /// Users to leave out, ascending.
+    erased: Vec<u64>,
 }
 
 /// Which columns come from which input, and which are only looked at.
@@ -166,7 +168,15 @@ impl SnapshotWriter {
         let columns = schema.columns.iter().map(|column| Builder::new(&column.ty)).collect();
         let inputs = shape.input_of.iter().max().map_or(1, |last| last + 1);
         let inputs = (0..inputs).map(|_| Input::default()).collect();
-        Ok(Self { dir: dir.to_owned(), schema, options, shape, inputs, columns })
+        let erased = Vec::new();
+        Ok(Self { dir: dir.to_owned(), schema, options, shape, inputs, columns, erased })
+    }
+
+    /// Leaves the rows of these users out, whichever input they come from.
+    pub fn leave_out(&mut self, users: impl IntoIterator<Item = u64>) {
+        self.erased.extend(users);
+        self.erased.sort_unstable();
+        self.erased.dedup();
     }
 
     /// So many rows are to come from an input; a hint.
