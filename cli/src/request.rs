@@ -153,6 +153,23 @@ pub(crate) fn rules_in(file: &Path) -> Result<Vec<String>, Failure> {
     Ok(lines.map(str::to_owned).collect())
 }
 
+/// The ids of a file, one a line; `-` is standard input. Empty lines are none.
+pub(crate) fn user_ids_in(file: &Path) -> Result<Vec<u64>, Failure> {
+    let text =
+        if file == Path::new("-") { io::read_to_string(io::stdin()) } else { fs::read_to_string(file) };
+    let text = text.map_err(|error| Failure::file("read", file, &error))?;
+    let lines = (1..).zip(text.lines().map(str::trim)).filter(|(_, line)| !line.is_empty());
+    let id = |(at, line): (usize, &str)| {
+        line.parse().map_err(|_| {
+            Failure::Usage(format!(
+                "line {at} of {} is '{line}', not a user's id; give a number",
+                file.display()
+            ))
+        })
+    };
+    lines.map(id).collect()
+}
+
 fn named_rule(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, rule)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), rule.trim().to_owned())),

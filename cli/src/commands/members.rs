@@ -24,6 +24,10 @@ pub(crate) struct Members {
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
 
+    /// Only those who may be targets: without users who opted out
+    #[arg(long)]
+    targetable: bool,
+
     /// Go on where a run with --limit ended: the token it told, with the same rule, --now and generation
     #[arg(long, value_name = "TOKEN")]
     page_token: Option<String>,
@@ -51,6 +55,9 @@ impl Members {
         let mut members = audience.members(self.page_token.as_deref())?;
         if let Some(limit) = self.limit {
             members = members.limit(limit);
+        }
+        if self.targetable {
+            members = members.targetable();
         }
         let key = &asking.snapshot.schema().user_id;
         write_to(self.out.as_deref(), self.format, key, &mut members)?;

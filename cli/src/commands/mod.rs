@@ -1,5 +1,6 @@
 //! The subcommands, one file each: flags, the call, what is printed.
 
+mod absent;
 mod breakdown;
 mod build;
 mod check;
@@ -8,10 +9,13 @@ mod count;
 mod demo;
 mod diff;
 mod discard;
+mod erase;
 mod explain;
 mod history;
 mod inspect;
 mod members;
+mod opt_in;
+mod opt_out;
 mod overlap;
 mod preview;
 mod publish;
@@ -48,6 +52,9 @@ pub(crate) enum Command {
     Diff(diff::Diff),
     Inspect(inspect::Inspect),
     Verify(verify::Verify),
+    Erase(erase::Erase),
+    OptOut(opt_out::OptOut),
+    OptIn(opt_in::OptIn),
     Publish(publish::Publish),
     Discard(discard::Discard),
     Rollback(rollback::Rollback),
@@ -88,6 +95,9 @@ impl Command {
             Self::Diff(command) => command.run(),
             Self::Inspect(command) => command.run(),
             Self::Verify(command) => command.run(),
+            Self::Erase(command) => command.run(),
+            Self::OptOut(command) => command.run(),
+            Self::OptIn(command) => command.run(),
             Self::Publish(command) => command.run(),
             Self::Discard(command) => command.run(),
             Self::Rollback(command) => command.run(),

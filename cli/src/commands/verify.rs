@@ -17,9 +17,10 @@ use muster_loader::progress::{Bars, Progress};
 use muster_loader::source::ClickHouseOptions;
 use serde::Serialize;
 
+use super::absent;
 use crate::failure::{Failure, Outcome};
 use crate::output::{bytes, duration, grouped, json_report, stdout};
-use crate::request::{AskArgs, Asking, rules_in};
+use crate::request::{AskArgs, Asking, rules_in, user_ids_in};
 
 /// Read a whole generation: every checksum and every invariant of the format; then compare with the source
 ///
@@ -68,6 +69,11 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "VARIABLE", requires = "against")]
     password_env: Option<String>,
 
+    /// Prove instead that no generation on the disk has these users: ids, one a line; - is standard input. The exit status is 1 if any
+    /// of them is still there, or was not erased
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["against", "generation"])]
+    absent: Option<PathBuf>,
+
     /// One JSON object
     #[arg(long)]
     json: bool,
@@ -76,6 +82,7 @@ pub(crate) struct Verify {
 const EXAMPLES: &str = "\
 Examples:
   muster verify --store store
+  muster verify --store store --absent erased.txt
   muster verify --store store --against 'parquet:features/*.parquet'
   muster verify --store store --against clickhouse:http://127.0.0.1:8123 --table cdp.user_features --file rules.txt";
 
@@ -113,6 +120,9 @@ enum Finding {
 
 impl Verify {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
+        if let Some(file) = &self.absent {
+            return absent::prove(&self.ask.store()?, &user_ids_in(file)?, self.json);
+        }
         let asking = self.ask.open()?;
         let snapshot = &asking.snapshot;
         let rules = match &self.file {
@@ -163,6 +173,8 @@ impl Verify {
                     .map_err(|error| Failure::file("write to", &env::temp_dir(), &error))?;
                 let options = BuildOptions::from(&config);
                 let rebuilt = Rebuilt::new(&*source, &options, folder.path(), asking.now, &Bars::new())?;
+                // Who was erased here may still be in the source.
+                rebuilt.apply_masks(&self.ask.store()?.masks()?)?;
                 Ok(Box::new(rebuilt))
             }
             _ => Err(Failure::Usage(format!(

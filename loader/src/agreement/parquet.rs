@@ -12,7 +12,7 @@ use muster_engine::rule::ast::Rule;
 use muster_engine::rule::bind::{QueryError, Scope};
 use muster_engine::rule::labels::NoLabels;
 use muster_engine::rule::limits::Limits;
-use muster_engine::snapshot::{Snapshot, Store};
+use muster_engine::snapshot::{Masks, Snapshot, Store};
 use rayon::prelude::*;
 
 use super::differences::values_of;
@@ -50,6 +50,11 @@ impl Rebuilt {
         build(source, &options, progress)?;
         let snapshot = Store::open(folder)?.current()?;
         Ok(Self { snapshot, now, limits: Limits::default() })
+    }
+
+    /// Leaves users out of its answers, as a store does with these masks.
+    pub fn apply_masks(&self, masks: &Masks) -> Result<()> {
+        Ok(self.snapshot.apply_masks(masks)?)
     }
 
     fn audience(&self, rule: &Rule) -> Result<Audience, QueryError> {

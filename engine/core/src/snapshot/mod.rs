@@ -12,8 +12,8 @@ pub use bitmaps::Bitmaps;
 pub use masked::{Masked, MaskedRows};
 pub use open::{Column, OpenOptions, Snapshot};
 pub use store::{
-    Author, Collected, Event, EventKind, History, Keep, MaskChange, Masks, MasksStamp, Moved, Record,
-    Staging, Store, Writer,
+    Author, Collected, Event, EventKind, History, Keep, MaskChange, Masks, MasksStamp, Moved, Presence,
+    Presences, Record, Staging, Store, Writer,
 };
 pub use verify::VerifyReport;
 pub use write::{

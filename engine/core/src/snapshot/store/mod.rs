@@ -10,6 +10,7 @@ mod lock;
 mod masks;
 mod names;
 mod pin;
+mod presence;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ pub use collect::{Collected, Keep};
 pub use history::{Event, EventKind, History};
 pub use lock::Author;
 pub use masks::{MaskChange, Masks, MasksStamp};
+pub use presence::{Presence, Presences};
 pub use record::Record;
 pub use writer::{Moved, Staging, Writer};
 
