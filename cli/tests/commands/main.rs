@@ -9,6 +9,7 @@ mod counting;
 mod deploying;
 mod differing;
 mod disk;
+mod erasing;
 mod killed;
 mod listing;
 mod nights;
