@@ -115,7 +115,7 @@ fn an_unknown_user_stays_unknown_and_a_strange_overlay_is_refused() {
     let labels = engine::labels(&truth::naive::LabelRules::new());
     let scope = Scope { now: NOW, labels: &labels, limits: &limits };
     let audience = Audience::new(&built.snapshot, &Rule::Const(true), &scope).unwrap();
-    let nobody = (0..).find(|id| !table.user_ids.contains(id)).unwrap();
+    let nobody = (0..u64::MAX).find(|id| !table.user_ids.contains(id)).unwrap();
     assert_eq!(audience.contains_with(nobody, &Overlay::default()).unwrap(), None);
     let name = other.schema.columns[0].name.as_str();
     let null = muster_engine::execute::Feature::Value(muster_engine::value::Value::Null);

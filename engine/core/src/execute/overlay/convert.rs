@@ -163,7 +163,7 @@ fn float(bits: u8, number: Num) -> Option<Held> {
         value
     };
     let exact = matches!(number, Num::Float(_))
-        || number.compare(Num::Float(value)).is_some_and(|order| order.is_eq());
+        || number.compare(Num::Float(value)).is_some_and(std::cmp::Ordering::is_eq);
     exact.then(|| Held::Key8(key::float(value)))
 }
 

@@ -20,7 +20,7 @@ use crate::rule::limits::Limits;
 use crate::schema::{ColumnSchema, ColumnType, Schema};
 use crate::value::Value;
 
-pub(super) use program::{Node, Program};
+pub(super) use program::{Leaf, Node, Program};
 pub(super) use view::View;
 
 /// Values in one overlay, elements of lists and entries of maps included.
@@ -143,18 +143,15 @@ impl Overlay {
             }
             let (column, key) = named(schema, name)?;
             let described = &schema.columns[column as usize];
-            match (key, &described.ty) {
-                (Some(key), ColumnType::Map(ty)) => {
-                    let Feature::Value(value) = &feature else {
-                        return Err(convert::misfit(name, &ty.to_string(), &feature));
-                    };
-                    let value = convert::held(name, ty, described.held_as, value, &clock)?;
-                    overlay.add_key(described, column, &key, value, name)?;
-                }
-                _ => {
-                    let content = convert::content(described, &feature, &clock)?;
-                    overlay.add_column(described, column, content)?;
-                }
+            if let (Some(key), ColumnType::Map(ty)) = (key, &described.ty) {
+                let Feature::Value(value) = &feature else {
+                    return Err(convert::misfit(name, &ty.to_string(), &feature));
+                };
+                let value = convert::held(name, ty, described.held_as, value, &clock)?;
+                overlay.add_key(described, column, &key, value, name)?;
+            } else {
+                let content = convert::content(described, &feature, &clock)?;
+                overlay.add_column(described, column, content)?;
             }
         }
         Ok(overlay)

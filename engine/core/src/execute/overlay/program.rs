@@ -202,7 +202,7 @@ impl Compiler<'_> {
         if matches!(test, Test::Pair(..) | Test::MapContains(_)) {
             test.sources()
                 .filter_map(|source| source.column.as_ref())
-                .try_for_each(|column| column.check_codes())?;
+                .try_for_each(crate::column::ValueColumn::check_codes)?;
         }
         let mask = test.columns().fold(0, |mask, column| mask | mask_of(column));
         self.conditions.push(condition);

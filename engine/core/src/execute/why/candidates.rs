@@ -59,7 +59,7 @@ impl Subject {
         match (self, content) {
             (Self::Column(column), content) => overlay.set_column(schema, *column, content.clone()),
             (Self::Key(column, key), Content::Scalar(held)) => {
-                overlay.set_key(schema, *column, key, held.clone())
+                overlay.set_key(schema, *column, key, held.clone());
             }
             (Self::Key(..), _) => {}
         }
@@ -375,9 +375,8 @@ fn current_list(column: u32, view: &View<'_>) -> Result<Option<Vec<Held>>> {
         return Ok(None);
     }
     list.lengths().check_codes()?;
-    let length = match Datum::of_row(list.lengths(), view.row)? {
-        Some(Datum::Key8(length)) => length,
-        _ => return Ok(Some(Vec::new())),
+    let Some(Datum::Key8(length)) = Datum::of_row(list.lengths(), view.row)? else {
+        return Ok(Some(Vec::new()));
     };
     let mut held = Vec::new();
     for code in 0..list.elements().len() {

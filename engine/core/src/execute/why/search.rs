@@ -5,9 +5,10 @@
 //! downhill, by how many conditions at least would still have to change.
 
 use std::cell::{Cell, OnceCell};
+use std::collections::BTreeMap;
 
 use super::candidates::{Candidate, Subject, candidates, subjects_of};
-use crate::execute::overlay::{Node, Overlay, Program, View};
+use crate::execute::overlay::{Leaf, Node, Overlay, Program, View};
 use crate::rule::bind::QueryError;
 use crate::rule::bind::row::Test;
 
@@ -37,59 +38,68 @@ pub(super) struct Search<'a> {
     spent: Cell<u64>,
 }
 
+/// The features that a rule looks at, and for each of its leaves which of them it depends on.
+fn dependencies(leaves: &[Leaf]) -> (Vec<Subject>, Vec<Vec<usize>>) {
+    let mut subjects: Vec<Subject> = Vec::new();
+    let mut known: BTreeMap<Subject, usize> = BTreeMap::new();
+    let mut place = |subject: Subject| {
+        *known.entry(subject).or_insert_with_key(|subject| {
+            subjects.push(subject.clone());
+            subjects.len() - 1
+        })
+    };
+    let mut touched = Vec::with_capacity(leaves.len());
+    for leaf in leaves {
+        let mut of: Vec<usize> = subjects_of(&leaf.test).into_iter().map(&mut place).collect();
+        of.dedup();
+        touched.push(of);
+    }
+    (subjects, touched)
+}
+
+/// Whether there is a map depends on each of its keys, and what is under a key on whether there is a map.
+fn tie_maps_and_keys(subjects: &[Subject], touched: &mut [Vec<usize>]) {
+    let mut keys: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    let mut whole: BTreeMap<u32, usize> = BTreeMap::new();
+    for (at, subject) in subjects.iter().enumerate() {
+        match subject {
+            Subject::Key(column, _) => keys.entry(*column).or_default().push(at),
+            Subject::Column(column) => drop(whole.insert(*column, at)),
+        }
+    }
+    for of in touched {
+        let mut more = Vec::new();
+        for &at in of.iter() {
+            match &subjects[at] {
+                Subject::Key(column, _) => more.extend(whole.get(column)),
+                Subject::Column(column) => more.extend(keys.get(column).into_iter().flatten()),
+            }
+        }
+        for at in more {
+            if !of.contains(&at) {
+                of.push(at);
+            }
+        }
+    }
+}
+
 impl<'a> Search<'a> {
     pub(super) fn new(program: &'a Program, view: View<'a>, goal: bool) -> Result<Self> {
         let leaves = program.leaves();
-        let mut subjects: Vec<Subject> = Vec::new();
-        let mut touched: Vec<Vec<usize>> = Vec::with_capacity(leaves.len());
-        let mut known: std::collections::BTreeMap<Subject, usize> = std::collections::BTreeMap::new();
-        for leaf in leaves {
-            let mut of: Vec<usize> = subjects_of(&leaf.test)
-                .into_iter()
-                .map(|subject| {
-                    *known.entry(subject.clone()).or_insert_with(|| {
-                        subjects.push(subject);
-                        subjects.len() - 1
-                    })
-                })
-                .collect();
-            of.dedup();
-            touched.push(of);
-        }
+        let (subjects, mut touched) = dependencies(leaves);
         let mut tests: Vec<Vec<&Test>> = subjects.iter().map(|_| Vec::new()).collect();
         for (leaf, of) in leaves.iter().zip(&touched) {
-            of.iter().for_each(|&at| tests[at].push(&leaf.test));
+            for &at in of {
+                tests[at].push(&leaf.test);
+            }
         }
         let values = subjects
             .iter()
             .zip(&tests)
             .map(|(subject, tests)| Ok(candidates(subject, tests, program, &view)?))
             .collect::<Result<_>>()?;
-        // Whether there is a map depends on each of its keys that the rule names.
-        for of in &mut touched {
-            let maps: Vec<u32> = of
-                .iter()
-                .filter_map(|&at| matches!(subjects[at], Subject::Column(_)).then(|| subjects[at].column()))
-                .collect();
-            for (at, subject) in subjects.iter().enumerate() {
-                if let Subject::Key(column, _) = subject
-                    && maps.contains(column)
-                    && !of.contains(&at)
-                {
-                    of.push(at);
-                }
-            }
-        }
-        // And a key's value depends on whether there is a map.
+        tie_maps_and_keys(&subjects, &mut touched);
         let now = (0..leaves.len()).map(|at| Ok(program.leaf_holds(at, &view)?)).collect::<Result<_>>()?;
-        for of in &mut touched {
-            let keys: Vec<u32> = of.iter().map(|&at| subjects[at].column()).collect();
-            for (at, subject) in subjects.iter().enumerate() {
-                if matches!(subject, Subject::Column(column) if keys.contains(column)) && !of.contains(&at) {
-                    of.push(at);
-                }
-            }
-        }
         let mut search = Self {
             program,
             view,
@@ -105,7 +115,9 @@ impl<'a> Search<'a> {
         search.tabulate()?;
         let mut leaves_of: Vec<Vec<usize>> = search.subjects.iter().map(|_| Vec::new()).collect();
         for (leaf, of) in search.touched.iter().enumerate() {
-            of.iter().for_each(|&at| leaves_of[at].push(leaf));
+            for &at in of {
+                leaves_of[at].push(leaf);
+            }
         }
         let kept = leaves_of.iter().enumerate().map(|(at, leaves)| search.worth_trying(at, leaves));
         search.kept = kept.collect();

@@ -115,12 +115,12 @@ impl Sought {
     /// How a column's value stands to the constant; `None` where either is NaN.
     pub(crate) fn order_of(&self, own: Datum<'_>, ty: &ScalarType, clock: &Clock) -> Option<Ordering> {
         match (self, own) {
-            (Self::Nan, _) => None,
             (Self::Number(number), _) => own.number(ty)?.compare(*number),
             (Self::Bytes(wanted), Datum::Bytes(own)) => Some(own.cmp(wanted)),
             (Self::Key8(wanted), Datum::Key8(own)) => Some(own.cmp(wanted)),
             (Self::Key16(wanted), Datum::Key16(own)) => Some(own.cmp(wanted)),
             (Self::Nanos(wanted), _) => Some(own.nanos(ty, clock)?.cmp(wanted)),
+            // NaN, or a value of another type, which binding refuses.
             _ => None,
         }
     }
