@@ -45,7 +45,7 @@ pub struct FeatureChange {
 }
 
 impl Audience {
-    /// Why a user is in the audience or not, under an overlay if one is given; `None` for an id that is not in the snapshot.
+    /// Why a user is in the audience or not, under an overlay if one is given; `None` for an id that is not in the snapshot, or was erased.
     ///
     /// The change is checked by evaluating the rule with it, so it is never wrong. Which values a feature could have is taken from the
     /// rule: each constant, its neighbours in the column's type, other columns' values where columns are compared, elements added to or
