@@ -73,8 +73,9 @@ impl Outline {
         if !parts.is_empty() {
             return Self { kind: Kind::Group { join, not }, parts };
         }
-        // All of nothing is true, any of nothing is false.
-        Self::leaf(Rule::Const((join == Join::And) != not))
+        // All of nothing is true, any of nothing is false; the negation stays as it is written.
+        let nothing = Rule::Const(join == Join::And);
+        Self::leaf(if not { Rule::Not(Box::new(nothing)) } else { nothing })
     }
 
     /// The rule of this part.
