@@ -21,6 +21,16 @@ pub enum Role {
     Admin,
 }
 
+impl std::str::FromStr for Role {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let roles = [Self::Reader, Self::Editor, Self::Approver, Self::Admin];
+        let role = roles.into_iter().find(|role| role.to_string() == text);
+        role.ok_or("a role is `reader`, `editor`, `approver` or `admin`")
+    }
+}
+
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -1,5 +1,7 @@
 //! What `[serve]` in the configuration says: every limit and switch of the server, with its default.
 
+mod read;
+
 use std::path::PathBuf;
 
 use muster_engine::rule::limits::Limits;

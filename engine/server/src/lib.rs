@@ -8,14 +8,18 @@ mod access;
 mod caller;
 mod config;
 mod fault;
+mod follow;
 mod generations;
 mod grpc;
+mod listen;
 mod meters;
 mod pool;
 mod rebuild;
 mod serve;
 mod service;
+mod sparing;
 
+pub use access::{TokenEntry, TokensError, TokensFile};
 pub use caller::{Caller, Role};
 pub use config::Config;
 pub use rebuild::{Rebuild, RebuildFault, RebuildPhase, RebuildState, RebuildStatus};

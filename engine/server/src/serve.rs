@@ -7,24 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use muster_engine::snapshot::Author;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tonic::transport::Server as GrpcServer;
-use tonic::transport::server::TcpIncoming;
 use tonic_health::server::HealthReporter;
 
-use crate::access::Access;
+use crate::access::{Access, TokensError, TokensFile};
 use crate::config::Config;
 use crate::grpc;
+use crate::listen::{self, Address, Listener, Phase, Protocol, Terms, Tls};
 use crate::meters::Meters;
 use crate::rebuild::Rebuild;
 use crate::service::Service;
-
-/// A connection without a sign of life is asked for one after this time, and closed if there is none.
-const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(30);
-const KEEP_ALIVE_WAIT: Duration = Duration::from_secs(20);
-/// Requests of one connection at a time.
-const STREAMS_PER_CONNECTION: u32 = 1_024;
 
 /// Why the server does not run.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +34,9 @@ pub enum ServeError {
     /// Something in the configuration makes no sense.
     #[error("{0}")]
     Config(String),
+    /// The file of tokens cannot be used.
+    #[error(transparent)]
+    Tokens(#[from] TokensError),
     /// The system refused something else.
     #[error("cannot {doing}: {source}")]
     System {
@@ -57,8 +52,8 @@ pub struct Server {
     service: Arc<Service>,
     access: Arc<Access>,
     meters: Arc<Meters>,
-    grpc: TcpListener,
-    grpc_address: SocketAddr,
+    tls: Option<Arc<Tls>>,
+    grpc: Listener,
 }
 
 impl Server {
@@ -69,57 +64,76 @@ impl Server {
         author: Author,
         rebuild: Option<Arc<dyn Rebuild>>,
     ) -> Result<Self, ServeError> {
-        let listen = |source| ServeError::Listen { address: config.grpc.clone(), key: "grpc", source };
-        let grpc = TcpListener::bind(&config.grpc).await.map_err(listen)?;
-        let grpc_address =
-            grpc.local_addr().map_err(|source| ServeError::System { doing: "tell the address", source })?;
+        config.check().map_err(ServeError::Config)?;
+        let tls = Tls::load(&config).map_err(ServeError::Config)?;
+        let tokens = config.tokens_file.as_deref().map_or_else(|| TokensFile::beside(store), TokensFile::at);
+        let access = Arc::new(Access::new(config.tokens, tokens)?);
+        let grpc = listen_at(&config.grpc, "grpc").await?;
         let service = Service::new(config, store, author, rebuild)
             .map_err(|source| ServeError::System { doing: "start threads", source })?;
-        let (access, meters) = (Arc::new(Access::open()), Arc::new(Meters::default()));
-        Ok(Self { service, access, meters, grpc, grpc_address })
+        Ok(Self { service, access, meters: Arc::default(), tls, grpc })
     }
 
-    /// Where gRPC listens.
-    pub fn grpc_address(&self) -> SocketAddr {
-        self.grpc_address
+    /// Where gRPC listens, if that is no file.
+    pub fn grpc_address(&self) -> Option<SocketAddr> {
+        self.grpc.local_addr()
+    }
+
+    /// Follows the store. Verifying and warming are no one's hurry.
+    fn follow_store(&self) -> Result<Every, ServeError> {
+        let service = Arc::clone(&self.service);
+        let (every, nice) = (Duration::from_millis(service.config.follow_ms), service.config.heavy_nice);
+        Every::start("follower", every, nice, move || service.generations.follow(service.reading()))
+    }
+
+    /// Follows tokens and certificates: apart from the store, since a generation may take long to verify.
+    fn watch_files(&self) -> Result<Every, ServeError> {
+        let (access, tls) = (Arc::clone(&self.access), self.tls.clone());
+        let every = Duration::from_millis(self.service.config.follow_ms);
+        Every::start("watcher", every, 0, move || {
+            access.look();
+            if let Some(tls) = &tls {
+                tls.look();
+            }
+        })
     }
 
     /// Answers until `end` is done, then finishes what is under way.
     pub async fn run(self, end: impl Future<Output = ()> + Send) -> Result<(), ServeError> {
         let (routes, health) = grpc::routes(&self.service, &self.access, &self.meters);
-        let follower = Follower::start(Arc::clone(&self.service))?;
+        let follower = self.follow_store()?;
+        let watcher = self.watch_files()?;
         let telling = tokio::spawn(tell_health(Arc::clone(&self.service), health.clone()));
-        let (ending, ended) = watch::channel(false);
-        let mut grpc_ended = ended.clone();
-        let incoming =
-            TcpIncoming::from(self.grpc).with_nodelay(Some(true)).with_keepalive(Some(KEEP_ALIVE_EVERY));
-        let grpc = GrpcServer::builder()
-            .http2_keepalive_interval(Some(KEEP_ALIVE_EVERY))
-            .http2_keepalive_timeout(Some(KEEP_ALIVE_WAIT))
-            .max_concurrent_streams(STREAMS_PER_CONNECTION)
-            .add_routes(routes)
-            .serve_with_incoming_shutdown(incoming, async move {
-                let _ = grpc_ended.wait_for(|ended| *ended).await;
-            });
-        let grpc = tokio::spawn(grpc);
-        tracing::info!(grpc = %self.grpc_address, "listening");
+        self.access.tell(self.grpc.is_local());
+        let config = &self.service.config;
+        tracing::info!(grpc = %config.grpc, tls = self.tls.is_some(), "listening");
+        let connections = listen::connections(config.connections, LISTENERS, listen::raise_descriptors());
+        let terms = Terms { protocol: Protocol::Grpc, connections, tls: self.tls };
+        let (phase, now) = watch::channel(Phase::Open);
+        let mut grpc = tokio::spawn(self.grpc.serve(terms, routes.prepare().into_axum_router(), now));
         end.await;
         tracing::info!("ending: no more connections, what is under way is answered");
         telling.abort();
         grpc::tell_health(&health, false).await;
-        ending.send_replace(true);
+        phase.send_replace(Phase::Ending);
         let drain = Duration::from_millis(self.service.config.drain_ms);
-        if tokio::time::timeout(drain, grpc).await.is_err() {
+        if tokio::time::timeout(drain, &mut grpc).await.is_err() {
+            phase.send_replace(Phase::Over);
+            let dropped = grpc.await.unwrap_or_default();
             tracing::warn!(
-                "some requests did not end within `serve.drain_ms` ({} ms) and are dropped",
+                "{dropped} connections did not end within `serve.drain_ms` ({} ms) and are dropped",
                 drain.as_millis()
             );
         }
+        watcher.end();
         follower.end();
         tracing::info!("the server has ended");
         Ok(())
     }
 }
+
+/// What is listened to, to share the files that the process may open.
+const LISTENERS: u64 = 2;
 
 /// Keeps health in step with whether questions are answered.
 async fn tell_health(service: Arc<Service>, health: HealthReporter) {
@@ -132,29 +146,38 @@ async fn tell_health(service: Arc<Service>, health: HealthReporter) {
     }
 }
 
-/// The thread that follows the store.
-struct Follower {
+/// Binds a listener.
+async fn listen_at(text: &str, key: &'static str) -> Result<Listener, ServeError> {
+    let address = Address::parse(text).map_err(ServeError::Config)?;
+    let bound = Listener::bind(&address).await;
+    bound.map_err(|source| ServeError::Listen { address: address.to_string(), key, source })
+}
+
+/// A thread that does something every now and then.
+struct Every {
     thread: std::thread::JoinHandle<()>,
     end: std::sync::mpsc::Sender<()>,
 }
 
-impl Follower {
-    fn start(service: Arc<Service>) -> Result<Self, ServeError> {
+impl Every {
+    fn start(
+        name: &str,
+        every: Duration,
+        nice: u8,
+        work: impl Fn() + Send + 'static,
+    ) -> Result<Self, ServeError> {
         let (end, ended) = std::sync::mpsc::channel();
-        let every = Duration::from_millis(service.config.follow_ms.max(1));
-        let nice = service.config.heavy_nice;
-        let follow = move || {
-            // Verifying and warming are no one's hurry.
+        let go_on = move || {
             step_back(nice);
             loop {
-                service.generations.follow(service.reading());
+                work();
                 match ended.recv_timeout(every) {
                     Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {}
                     _ => return,
                 }
             }
         };
-        let thread = std::thread::Builder::new().name("follower".to_owned()).spawn(follow);
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(go_on);
         let thread = thread.map_err(|source| ServeError::System { doing: "start a thread", source })?;
         Ok(Self { thread, end })
     }

@@ -7,8 +7,9 @@ use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
 use super::status::status;
-use crate::access::{Access, USER_HEADER};
+use crate::access::Access;
 use crate::fault::{Fault, Result};
+use crate::listen::Peer;
 use crate::meters::{Meters, Method};
 use crate::service::{Ask, Service};
 
@@ -34,18 +35,35 @@ impl Front {
         F: Future<Output = Result<A>>,
     {
         let begun = Instant::now();
-        let result = match self.ask(request.metadata(), begun) {
-            Ok(ask) => work(Arc::clone(&self.service), ask, request.into_inner()).await,
+        let (metadata, extensions, question) = request.into_parts();
+        let peer = extensions.get::<Peer>();
+        let result = match self.ask(&metadata, peer, begun) {
+            Ok(ask) => work(Arc::clone(&self.service), ask, question).await,
             Err(fault) => Err(fault),
         };
+        if let Err(fault) = &result {
+            self.access.refused(fault, peer, &method);
+        }
         let outcome = result.as_ref().map_or_else(Fault::name, |_| "OK");
         self.meters.ended(method, outcome, begun.elapsed());
         result.map(Response::new).map_err(status)
     }
 
-    fn ask(&self, metadata: &MetadataMap, begun: Instant) -> Result<Ask> {
+    /// Lets a call pass that whoever may ask may make.
+    pub(super) fn admit(&self, request: Request<()>) -> Result<Request<()>, Status> {
+        let peer = request.extensions().get::<Peer>();
+        match self.access.caller(request.metadata().as_ref(), peer) {
+            Ok(_) => Ok(request),
+            Err(fault) => {
+                self.access.refused(&fault, peer, &"reflection");
+                Err(status(fault))
+            }
+        }
+    }
+
+    fn ask(&self, metadata: &MetadataMap, peer: Option<&Peer>, begun: Instant) -> Result<Ask> {
+        let caller = self.access.caller(metadata.as_ref(), peer)?;
         let text = |name: &str| metadata.get(name).and_then(|value| value.to_str().ok());
-        let caller = self.access.caller(text("authorization"), text(USER_HEADER))?;
         let given = text(TIMEOUT_HEADER).and_then(timeout);
         Ok(Ask { caller, deadline: self.service.deadline(begun, given), generation: 0, now: None })
     }

@@ -15,6 +15,7 @@ use muster_proto::v1::labels_server::LabelsServer;
 use muster_proto::v1::segments_server::SegmentsServer;
 use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
+use tonic::service::interceptor::InterceptedService;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
@@ -65,7 +66,10 @@ pub(crate) fn routes(
         .add_service(limited!(DeliveriesServer::new(Waiting)))
         .add_service(health);
     let routes = match reflection {
-        Ok(reflection) => routes.add_service(reflection),
+        Ok(reflection) => {
+            let front = front();
+            routes.add_service(InterceptedService::new(reflection, move |request| front.admit(request)))
+        }
         Err(error) => {
             tracing::error!("reflection is off, the descriptors cannot be read: {error}");
             routes
