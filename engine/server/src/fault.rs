@@ -97,6 +97,12 @@ impl Fault {
         Self::NotFound { what: what.into() }
     }
 
+    /// Labels and deliveries, before there is a catalog.
+    pub(crate) fn no_catalog() -> Self {
+        let what = "labels and deliveries need a catalog, which this server does not have";
+        Self::Unimplemented { what: what.to_owned() }
+    }
+
     /// Its name as gRPC has it, for counting.
     pub(crate) fn name(&self) -> &'static str {
         match self {

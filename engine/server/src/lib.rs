@@ -15,6 +15,7 @@ mod listen;
 mod meters;
 mod pool;
 mod rebuild;
+mod rest;
 mod serve;
 mod service;
 mod sparing;

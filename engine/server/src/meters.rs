@@ -36,4 +36,12 @@ pub(crate) struct Meters {}
 impl Meters {
     /// A request has ended: so, after so long.
     pub(crate) fn ended(&self, _method: Method, _outcome: &'static str, _took: Duration) {}
+
+    /// Everything, as Prometheus reads it.
+    pub(crate) fn render(&self) -> String {
+        format!(
+            "# HELP muster_build_info The program that answers.\n# TYPE muster_build_info gauge\nmuster_build_info{{version=\"{}\"}} 1\n",
+            env!("CARGO_PKG_VERSION")
+        )
+    }
 }

@@ -16,6 +16,7 @@ use crate::grpc;
 use crate::listen::{self, Address, Listener, Phase, Protocol, Terms, Tls};
 use crate::meters::Meters;
 use crate::rebuild::Rebuild;
+use crate::rest;
 use crate::service::Service;
 
 /// Why the server does not run.
@@ -54,6 +55,7 @@ pub struct Server {
     meters: Arc<Meters>,
     tls: Option<Arc<Tls>>,
     grpc: Listener,
+    http: Listener,
 }
 
 impl Server {
@@ -69,9 +71,10 @@ impl Server {
         let tokens = config.tokens_file.as_deref().map_or_else(|| TokensFile::beside(store), TokensFile::at);
         let access = Arc::new(Access::new(config.tokens, tokens)?);
         let grpc = listen_at(&config.grpc, "grpc").await?;
+        let http = listen_at(&config.http, "http").await?;
         let service = Service::new(config, store, author, rebuild)
             .map_err(|source| ServeError::System { doing: "start threads", source })?;
-        Ok(Self { service, access, meters: Arc::default(), tls, grpc })
+        Ok(Self { service, access, meters: Arc::default(), tls, grpc, http })
     }
 
     /// Where gRPC listens, if that is no file.
@@ -98,28 +101,41 @@ impl Server {
         })
     }
 
+    /// Where HTTP listens, if that is no file.
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http.local_addr()
+    }
+
     /// Answers until `end` is done, then finishes what is under way.
     pub async fn run(self, end: impl Future<Output = ()> + Send) -> Result<(), ServeError> {
         let (routes, health) = grpc::routes(&self.service, &self.access, &self.meters);
         let follower = self.follow_store()?;
         let watcher = self.watch_files()?;
         let telling = tokio::spawn(tell_health(Arc::clone(&self.service), health.clone()));
-        self.access.tell(self.grpc.is_local());
+        self.access.tell(self.grpc.is_local() && self.http.is_local());
         let config = &self.service.config;
-        tracing::info!(grpc = %config.grpc, tls = self.tls.is_some(), "listening");
+        tracing::info!(grpc = %config.grpc, http = %config.http, tls = self.tls.is_some(), "listening");
         let connections = listen::connections(config.connections, LISTENERS, listen::raise_descriptors());
-        let terms = Terms { protocol: Protocol::Grpc, connections, tls: self.tls };
+        let router = rest::router(&self.service, &self.access, &self.meters);
         let (phase, now) = watch::channel(Phase::Open);
-        let mut grpc = tokio::spawn(self.grpc.serve(terms, routes.prepare().into_axum_router(), now));
+        let terms = |protocol, tls| Terms { protocol, connections, tls };
+        let grpc = self.grpc.serve(
+            terms(Protocol::Grpc, self.tls.clone()),
+            routes.prepare().into_axum_router(),
+            now.clone(),
+        );
+        let http = self.http.serve(terms(Protocol::Http, self.tls), router, now);
+        let mut serving = tokio::spawn(async { tokio::join!(grpc, http) });
         end.await;
         tracing::info!("ending: no more connections, what is under way is answered");
         telling.abort();
         grpc::tell_health(&health, false).await;
         phase.send_replace(Phase::Ending);
         let drain = Duration::from_millis(self.service.config.drain_ms);
-        if tokio::time::timeout(drain, &mut grpc).await.is_err() {
+        if tokio::time::timeout(drain, &mut serving).await.is_err() {
             phase.send_replace(Phase::Over);
-            let dropped = grpc.await.unwrap_or_default();
+            let (grpc, http) = serving.await.unwrap_or_default();
+            let dropped = grpc + http;
             tracing::warn!(
                 "{dropped} connections did not end within `serve.drain_ms` ({} ms) and are dropped",
                 drain.as_millis()

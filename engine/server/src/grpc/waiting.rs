@@ -5,11 +5,14 @@ use muster_proto::v1::deliveries_server::Deliveries;
 use muster_proto::v1::labels_server::Labels;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::status::status;
+use crate::fault::Fault;
+
 /// Both services.
 pub(super) struct Waiting;
 
 fn no_catalog() -> Status {
-    Status::unimplemented("labels and deliveries need a catalog, which this server does not have")
+    status(Fault::no_catalog())
 }
 
 #[tonic::async_trait]

@@ -14,7 +14,7 @@ use super::{Ask, Origin, Segment, Service};
 use crate::fault::{Fault, Result};
 
 /// Ids of a batch, about: what is found in so many rows at a time is sent together.
-const BATCH_IDS: usize = 1 << 16;
+pub(super) const BATCH_IDS: usize = 1 << 16;
 /// When a stream that was refused is worth trying again.
 const RETRY_STREAM_AFTER: Duration = Duration::from_secs(1);
 
@@ -100,7 +100,7 @@ impl Service {
     }
 }
 
-fn next_batch(
+pub(super) fn next_batch(
     audience: &Audience,
     token: Option<&str>,
     most: Option<u64>,

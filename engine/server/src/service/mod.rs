@@ -6,6 +6,7 @@ mod admin;
 mod counting;
 mod members;
 mod membership;
+mod pages;
 mod users;
 
 use std::path::Path;
@@ -25,9 +26,11 @@ use crate::generations::{Form, Generation, Generations, Reading, RuleRef};
 use crate::pool::{Load, Pool, PoolSize};
 use crate::rebuild::Rebuild;
 
-pub(crate) use admin::{Listed, ListedState};
-pub(crate) use counting::{Count, ProfileOf, ProfiledColumn};
-pub(crate) use members::MembersOf;
+pub(crate) use admin::{Changed, Listed, ListedState, Rolled, Status};
+pub(crate) use counting::{Count, Overlaps, Previewed, Profile, ProfileOf, ProfiledColumn};
+pub(crate) use members::{MembersBatch, MembersOf};
+pub(crate) use pages::{Page, UsersPage, generations_page};
+pub(crate) use users::User;
 
 /// Threads that compile rules: apart from the heavy ones, so that membership of a new rule does not wait for counts.
 const COMPILING_THREADS: usize = 1;

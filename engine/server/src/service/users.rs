@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use muster_engine::execute::{Feature, Why};
 use muster_engine::rule::ast::Operand;
+use muster_engine::rule::limits::Limits;
+use muster_engine::schema::Schema;
+use muster_engine::snapshot::Snapshot;
 
 use super::membership::fresher;
 use super::{Ask, Origin, Segment, Service};
@@ -48,33 +51,12 @@ impl Service {
         let service = Arc::clone(self);
         let work = move || {
             let snapshot = generation.snapshot();
-            let Some(row) = snapshot.row_of(user_id)? else {
-                return Err(Fault::not_found(format!(
+            let chosen = chosen(snapshot.schema(), columns, &service.config.rules)?;
+            read(snapshot, user_id, &chosen, origin)?.ok_or_else(|| {
+                Fault::not_found(format!(
                     "there is no user {user_id} in generation {}",
                     snapshot.generation()
-                )));
-            };
-            let schema = snapshot.schema();
-            let all = || schema.columns.iter().map(|column| column.name.clone()).collect();
-            let names: Vec<String> = if columns.is_empty() { all() } else { columns };
-            let mut features = Vec::with_capacity(names.len());
-            for (at, name) in names.into_iter().enumerate() {
-                let operand = match schema.column(&name) {
-                    Some(_) => Operand::Column(name.clone()),
-                    None => Operand::parse(&name, &service.config.rules)
-                        .map_err(|error| Fault::Rule { field: format!("columns[{at}]"), error })?,
-                };
-                let Some(feature) = snapshot.feature(&operand, row)? else {
-                    return Err(Fault::not_found(format!("columns[{at}]: there is no column `{name}`")));
-                };
-                features.push((name, feature));
-            }
-            Ok(User {
-                user_id,
-                features,
-                labels: Vec::new(),
-                opted_out: snapshot.targetable(row) == Some(false),
-                origin,
+                ))
             })
         };
         self.heavily(ask, work).await
@@ -105,4 +87,44 @@ impl Service {
         };
         self.heavily(ask, work).await
     }
+}
+
+/// Columns, by the names they were asked for: those given, or all.
+pub(super) fn chosen(
+    schema: &Schema,
+    columns: Vec<String>,
+    limits: &Limits,
+) -> Result<Vec<(String, Operand)>> {
+    if columns.is_empty() {
+        let all = schema.columns.iter().map(|column| column.name.clone());
+        return Ok(all.map(|name| (name.clone(), Operand::Column(name))).collect());
+    }
+    let operand = |(at, name): (usize, String)| {
+        let operand = match schema.column(&name) {
+            Some(_) => Operand::Column(name.clone()),
+            None => Operand::parse(&name, limits)
+                .map_err(|error| Fault::Rule { field: format!("columns[{at}]"), error })?,
+        };
+        Ok((name, operand))
+    };
+    columns.into_iter().enumerate().map(operand).collect()
+}
+
+/// A user's page; nothing for one who is not there.
+pub(super) fn read(
+    snapshot: &Snapshot,
+    user_id: u64,
+    chosen: &[(String, Operand)],
+    origin: Origin,
+) -> Result<Option<User>> {
+    let Some(row) = snapshot.row_of(user_id)? else { return Ok(None) };
+    let mut features = Vec::with_capacity(chosen.len());
+    for (at, (name, operand)) in chosen.iter().enumerate() {
+        let Some(feature) = snapshot.feature(operand, row)? else {
+            return Err(Fault::not_found(format!("columns[{at}]: there is no column `{name}`")));
+        };
+        features.push((name.clone(), feature));
+    }
+    let opted_out = snapshot.targetable(row) == Some(false);
+    Ok(Some(User { user_id, features, labels: Vec::new(), opted_out, origin }))
 }

@@ -1,0 +1,62 @@
+//! `/api/v1/labels` and `/api/v1/deliveries`: they need a catalog, and this server has none yet.
+
+use super::problem::Problem;
+use crate::fault::Fault;
+
+/// The answer to all of it.
+pub(super) async fn no_catalog() -> Problem {
+    Fault::no_catalog().into()
+}
+
+/// Describes an operation that is answered by [`no_catalog`].
+macro_rules! waiting {
+    ($($about:literal $method:ident $path:literal $name:ident $tag:literal;)*) => {
+        $(
+            #[doc = $about]
+            #[utoipa::path(
+                $method, path = $path, tag = $tag,
+                responses((status = 501, description = "This server has no catalog.", body = super::problem::Document, content_type = "application/problem+json")),
+            )]
+            #[allow(dead_code)]
+            pub(super) fn $name() {}
+        )*
+    };
+}
+
+/// The same with a number in the path.
+macro_rules! waiting_by_id {
+    ($($about:literal $method:ident $path:literal $name:ident $tag:literal;)*) => {
+        $(
+            #[doc = $about]
+            #[utoipa::path(
+                $method, path = $path, tag = $tag,
+                params(("id" = u64, Path, description = "Its number.")),
+                responses((status = 501, description = "This server has no catalog.", body = super::problem::Document, content_type = "application/problem+json")),
+            )]
+            #[allow(dead_code)]
+            pub(super) fn $name() {}
+        )*
+    };
+}
+
+waiting! {
+    "Labels, page by page." get "/api/v1/labels" list_labels "labels";
+    "Makes a label." post "/api/v1/labels" create_label "labels";
+    "Labels that match." post "/api/v1/labels/filter" filter_labels "labels";
+    "Deliveries, page by page." get "/api/v1/deliveries" list_deliveries "deliveries";
+    "Makes a draft." post "/api/v1/deliveries" create_delivery "deliveries";
+    "What is shown now." get "/api/v1/deliveries/active" active_deliveries "deliveries";
+}
+
+waiting_by_id! {
+    "A label." get "/api/v1/labels/{id}" get_label "labels";
+    "Changes a label." put "/api/v1/labels/{id}" update_label "labels";
+    "Removes a label that nothing uses." delete "/api/v1/labels/{id}" delete_label "labels";
+    "The users of a label." get "/api/v1/labels/{id}/users" label_users "labels";
+    "A delivery." get "/api/v1/deliveries/{id}" get_delivery "deliveries";
+    "Changes a delivery." put "/api/v1/deliveries/{id}" update_delivery "deliveries";
+    "Asks for approval." post "/api/v1/deliveries/{id}/submit" submit_delivery "deliveries";
+    "Approves what another person asked for." post "/api/v1/deliveries/{id}/approve" approve_delivery "deliveries";
+    "Refuses what another person asked for." post "/api/v1/deliveries/{id}/reject" reject_delivery "deliveries";
+    "Ends a delivery before its time." post "/api/v1/deliveries/{id}/cancel" cancel_delivery "deliveries";
+}

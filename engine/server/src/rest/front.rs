@@ -1,0 +1,142 @@
+//! What every REST request goes through: its id, who asks, until when, how long it took, how it ended.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::extract::{FromRequestParts, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use super::problem::Problem;
+use crate::access::Access;
+use crate::fault::{Fault, Result};
+use crate::listen::Peer;
+use crate::meters::{Meters, Method};
+use crate::service::{Ask, Service};
+
+/// The header in which a caller says how long it waits, in milliseconds.
+pub(super) const TIMEOUT_HEADER: &str = "x-muster-timeout-ms";
+/// The header that names a request, given by the caller or made.
+pub(super) const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
+/// Bytes of a request's id that are taken from a caller.
+const REQUEST_ID_BYTES_MAX: usize = 128;
+
+/// The way to the service layer.
+pub(super) struct Front {
+    pub(super) service: Arc<Service>,
+    pub(super) access: Arc<Access>,
+    pub(super) meters: Arc<Meters>,
+    pub(super) ids: RequestIds,
+}
+
+impl Front {
+    fn ask(&self, headers: &HeaderMap, peer: Option<&Peer>, begun: Instant) -> Result<Ask> {
+        let caller = self.access.caller(headers, peer)?;
+        let given = headers.get(TIMEOUT_HEADER).map(timeout).transpose()?;
+        Ok(Ask { caller, deadline: self.service.deadline(begun, given), generation: 0, now: None })
+    }
+}
+
+fn timeout(value: &HeaderValue) -> Result<Duration> {
+    let millis = value.to_str().ok().and_then(|text| text.parse().ok());
+    millis.map(Duration::from_millis).ok_or_else(|| {
+        Fault::invalid(TIMEOUT_HEADER, "it is no whole number of milliseconds; give one, as 2000")
+    })
+}
+
+/// Answers a request of a method: the caller is known before anything of the request is read.
+pub(super) async fn measure(
+    State((front, method)): State<(Arc<Front>, Method)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let begun = Instant::now();
+    let peer = request.extensions().get::<Peer>().cloned();
+    let response = match front.ask(request.headers(), peer.as_ref(), begun) {
+        Ok(ask) => {
+            request.extensions_mut().insert(ask);
+            next.run(request).await
+        }
+        Err(fault) => {
+            front.access.refused(&fault, peer.as_ref(), &method);
+            Problem::from(fault).into_response()
+        }
+    };
+    let outcome = response.extensions().get::<Problem>().map_or("OK", Problem::outcome);
+    front.meters.ended(method, outcome, begun.elapsed());
+    response
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Ask {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let ask = parts.extensions.get::<Self>().cloned();
+        ask.ok_or_else(|| Fault::Internal { what: "this path was not told who asks".to_owned() }.into())
+    }
+}
+
+/// Names every request, and writes the problem if there is one: the last to touch an answer.
+pub(super) async fn finish(State(front): State<Arc<Front>>, mut request: Request, next: Next) -> Response {
+    let id = front.ids.of(request.headers());
+    let path = request.uri().path().to_owned();
+    request.extensions_mut().insert(id.clone());
+    let mut response = next.run(request).await;
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        problem.write(&mut response, &path, id.as_str());
+    }
+    let headers = response.headers_mut();
+    headers.insert(REQUEST_ID_HEADER, id.0);
+    // What an answer says holds for this caller and this moment.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// The id of a request.
+#[derive(Debug, Clone)]
+pub(super) struct RequestId(HeaderValue);
+
+impl RequestId {
+    /// As text.
+    pub(super) fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for RequestId {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let id = parts.extensions.get::<Self>().cloned();
+        Ok(id.unwrap_or(Self(HeaderValue::from_static(""))))
+    }
+}
+
+/// Makes ids of requests: different within a server, and between servers as good as surely.
+#[derive(Debug, Default)]
+pub(super) struct RequestIds {
+    /// Keyed with random numbers of the system.
+    hasher: RandomState,
+    made: AtomicU64,
+}
+
+impl RequestIds {
+    /// The id that the caller gave, if it can be shown as it is, or a new one.
+    fn of(&self, headers: &HeaderMap) -> RequestId {
+        let shown = |id: &&HeaderValue| {
+            (1..=REQUEST_ID_BYTES_MAX).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
+        };
+        let given = headers.get(REQUEST_ID_HEADER).filter(shown).cloned();
+        RequestId(given.unwrap_or_else(|| self.make()))
+    }
+
+    fn make(&self) -> HeaderValue {
+        let id = self.hasher.hash_one(self.made.fetch_add(1, Ordering::Relaxed));
+        HeaderValue::from_str(&format!("{id:016x}")).unwrap_or(HeaderValue::from_static("0"))
+    }
+}

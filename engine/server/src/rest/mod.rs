@@ -1,0 +1,101 @@
+//! REST: JSON over the service layer, described by OpenAPI. Translates and nothing else.
+//!
+//! A request passes `front`, which names it, asks who calls and until when, and measures it; `read` takes it apart; a handler asks
+//! the service layer; `wire` holds what is read and written. Every refusal, whoever found its reason, is a `problem`.
+
+mod audience;
+mod catalog;
+mod front;
+mod openapi;
+mod outside;
+mod problem;
+mod read;
+mod store;
+mod users;
+mod wire;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodRouter, get, post};
+
+use crate::access::Access;
+use crate::meters::{Meters, Method};
+use crate::service::Service;
+use catalog::no_catalog;
+use front::Front;
+use problem::Problem;
+
+/// Everything that HTTP serves.
+pub(crate) fn router(service: &Arc<Service>, access: &Arc<Access>, meters: &Arc<Meters>) -> Router {
+    let front = Arc::new(Front {
+        service: Arc::clone(service),
+        access: Arc::clone(access),
+        meters: Arc::clone(meters),
+        ids: front::RequestIds::default(),
+    });
+    let finish = from_fn_with_state(Arc::clone(&front), front::finish);
+    Router::new()
+        .nest("/api/v1", api(&front))
+        .route(openapi::PATH, get(openapi::document))
+        .route("/healthz", get(outside::healthz))
+        .route("/readyz", get(outside::readyz))
+        .route("/metrics", get(outside::metrics))
+        .route("/", get(outside::page))
+        .fallback(no_path)
+        .method_not_allowed_fallback(no_method)
+        .layer(finish)
+        .with_state(front)
+}
+
+/// The paths that need a caller.
+fn api(front: &Arc<Front>) -> Router<Arc<Front>> {
+    // What is measured is inside of what tells that a method is not there: such a request is none of ours.
+    let of = |method: Method, routes: MethodRouter<Arc<Front>>| {
+        routes.route_layer(from_fn_with_state((Arc::clone(front), method), front::measure))
+    };
+    let labels = |routes| of(Method::Labels, routes);
+    let deliveries = |routes| of(Method::Deliveries, routes);
+    Router::new()
+        .route("/audience/count", of(Method::Count, post(audience::count)))
+        .route("/audience/preview", of(Method::Preview, post(audience::preview)))
+        .route("/audience/profile", of(Method::Profile, post(audience::profile)))
+        .route("/audience/explain", of(Method::Explain, post(audience::explain)))
+        .route("/audience/overlap", of(Method::Overlap, post(audience::overlap)))
+        .route("/audience/members", of(Method::Members, post(audience::members)))
+        .route("/users", of(Method::Members, get(users::list)))
+        .route("/users/{id}/features", of(Method::GetUser, get(users::features)))
+        .route("/users/{id}/features/{name}", of(Method::GetUser, get(users::feature)))
+        .route("/users/batch/features", of(Method::GetUser, post(users::batch)))
+        .route("/users/erase", of(Method::Erase, post(users::erase)))
+        .route("/users/opt-out", of(Method::OptOut, post(users::opt_out)))
+        .route("/users/opt-in", of(Method::OptIn, post(users::opt_in)))
+        .route("/schema", of(Method::Schema, get(store::schema)))
+        .route("/status", of(Method::Status, get(store::status)))
+        .route("/generations", of(Method::Generations, get(store::generations)))
+        .route("/generations/rollback", of(Method::Rollback, post(store::rollback)))
+        .route("/generations/publish", of(Method::Publish, post(store::publish)))
+        .route("/generations/discard", of(Method::Discard, post(store::discard)))
+        .route("/generations/rebuild", of(Method::Rebuild, post(store::rebuild)))
+        .route("/labels", labels(get(no_catalog).post(no_catalog)))
+        .route("/labels/filter", labels(post(no_catalog)))
+        .route("/labels/{id}", labels(get(no_catalog).put(no_catalog).delete(no_catalog)))
+        .route("/labels/{id}/users", labels(get(no_catalog)))
+        .route("/deliveries", deliveries(get(no_catalog).post(no_catalog)))
+        .route("/deliveries/active", deliveries(get(no_catalog)))
+        .route("/deliveries/{id}", deliveries(get(no_catalog).put(no_catalog)))
+        .route("/deliveries/{id}/submit", deliveries(post(no_catalog)))
+        .route("/deliveries/{id}/approve", deliveries(post(no_catalog)))
+        .route("/deliveries/{id}/reject", deliveries(post(no_catalog)))
+        .route("/deliveries/{id}/cancel", deliveries(post(no_catalog)))
+}
+
+async fn no_path(request: Request) -> Problem {
+    Problem::no_path(request.uri().path())
+}
+
+async fn no_method(request: Request) -> Problem {
+    Problem::no_method(request.method(), request.uri().path())
+}

@@ -1,0 +1,146 @@
+//! A server of its own for a test, and a client that holds every answer against the OpenAPI document.
+
+use std::collections::HashMap;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use muster_server::Config;
+use serde_json::Value;
+
+use crate::fixture::{self, Running};
+use crate::shape;
+
+/// A store, a server over it, and what it says of its API.
+pub struct Api {
+    pub server: Running,
+    pub dir: tempfile::TempDir,
+    pub document: Value,
+    agent: ureq::Agent,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HashMap<String, String>,
+    pub text: String,
+}
+
+impl Answer {
+    /// As JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    /// As JSON, of an answer that is fine.
+    #[track_caller]
+    pub fn fine(&self) -> Value {
+        assert_eq!(self.status, 200, "{}", self.text);
+        self.json()
+    }
+
+    /// As a problem document, with this status and of this kind.
+    #[track_caller]
+    pub fn problem(&self, status: u16, kind: &str) -> Value {
+        assert_eq!(self.status, status, "{}", self.text);
+        assert_eq!(self.headers["content-type"], "application/problem+json", "{}", self.text);
+        let problem = self.json();
+        assert_eq!(problem["type"], format!("urn:muster:problem:{kind}"), "{problem}");
+        assert_eq!(problem["status"], status, "{problem}");
+        assert_eq!(problem["request_id"], self.headers["x-request-id"], "{problem}");
+        for part in ["title", "detail", "instance"] {
+            assert!(problem[part].as_str().is_some_and(|text| !text.is_empty()), "{part} of {problem}");
+        }
+        problem
+    }
+}
+
+impl Api {
+    /// Over a store of two generations and one that is held back.
+    pub fn start() -> Self {
+        Self::with(fixture::config())
+    }
+
+    /// The same with another configuration.
+    pub fn with(config: Config) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fixture::store(dir.path(), 2, true);
+        let api = Self::over(dir, config);
+        api.wait_until_ready();
+        api
+    }
+
+    /// Over whatever is in a folder.
+    pub fn over(dir: tempfile::TempDir, config: Config) -> Self {
+        let server = Running::over(dir.path(), config);
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .allow_non_standard_methods(true)
+            .timeout_global(Some(Duration::from_secs(60)))
+            .build()
+            .into();
+        let mut api = Self { server, dir, document: Value::Null, agent };
+        api.document = api.get("/api/openapi.json").json();
+        api
+    }
+
+    /// Waits for a generation to be in service.
+    pub fn wait_until_ready(&self) {
+        let until = Instant::now() + Duration::from_secs(60);
+        while self.get("/readyz").status != 200 {
+            assert!(Instant::now() < until, "{:?}", self.get("/readyz"));
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, &[], None)
+    }
+
+    /// JSON to a path of the API.
+    pub fn post(&self, path: &str, body: &Value) -> Answer {
+        self.post_text(path, &body.to_string())
+    }
+
+    /// The same as text.
+    pub fn post_text(&self, path: &str, body: &str) -> Answer {
+        self.ask("POST", &format!("/api/v1{path}"), &[("content-type", "application/json")], Some(body))
+    }
+
+    /// A request, whose answer is held against the document.
+    pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&str>) -> Answer {
+        let mut request =
+            ureq::http::Request::builder().method(method).uri(format!("http://{}{path}", self.server.http));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = match body {
+            Some(body) => self.agent.run(request.body(body.to_owned()).unwrap()),
+            None => self.agent.run(request.body(()).unwrap()),
+        };
+        let mut response = response.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+        let headers = response.headers().iter();
+        let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
+        let answer = Answer {
+            status: response.status().as_u16(),
+            headers: headers.collect(),
+            text: response.body_mut().read_to_string().unwrap(),
+        };
+        assert!(!answer.headers["x-request-id"].is_empty());
+        if !self.document.is_null() {
+            shape::check(&self.document, method, path, &answer);
+        }
+        answer
+    }
+
+    /// A request as it stands, and all that comes back until the server closes the connection.
+    pub fn raw(&self, request: &str) -> String {
+        let mut connection = TcpStream::connect(self.server.http).unwrap();
+        connection.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        connection.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        answer
+    }
+}

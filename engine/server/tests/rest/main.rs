@@ -1,0 +1,13 @@
+//! REST as callers meet it: a real server over a small real store, asked over HTTP.
+//!
+//! Every answer that any test gets is held against the OpenAPI document that the server gives: status, type and shape.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod answers;
+mod client;
+#[path = "../fixture/mod.rs"]
+mod fixture;
+mod openapi;
+mod problems;
+mod running;
+mod shape;
