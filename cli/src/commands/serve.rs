@@ -61,29 +61,61 @@ impl Serve {
         if let Some(http) = self.http {
             serving.http = http;
         }
-        step_back(serving.heavy_nice)?;
         let stop = signals::stop()?;
         let rebuilds = self.config.as_deref().map(|file| rebuilds(file, &config, log, &stop)).transpose()?;
         let (rebuild, schedule) =
             rebuilds.map_or((None, None), |(rebuild, thread)| (Some(rebuild), Some(thread)));
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| Failure::Store(format!("cannot start threads: {error}")))?;
-        let served = runtime.block_on(async {
-            let server = Server::bind(serving, &config.store, author::here(), rebuild).await?;
-            let ended = stop.clone();
-            server.run(async move { ended.heard().await }).await
-        });
-        // Also where the server could not start.
-        stop.request();
+        let served = serve_until(&stop, serving, &config.store, rebuild, |_| ());
         if let Some(schedule) = schedule {
             let _ = schedule.join();
         }
-        // What still runs is only what nobody waits for any more.
-        runtime.shutdown_background();
-        served.map(|()| Outcome::Fine).map_err(Failure::from)
+        served
     }
+}
+
+/// Where a server listens.
+#[derive(Debug, Clone)]
+pub(super) struct Addresses {
+    pub(super) grpc: String,
+    pub(super) http: String,
+}
+
+/// Serves a store until SIGTERM or Ctrl-C. `listening` hears where, as soon as it is known.
+pub(super) fn serve(
+    serving: Serving,
+    store: &Path,
+    listening: impl FnOnce(Addresses),
+) -> Result<Outcome, Failure> {
+    serve_until(&signals::stop()?, serving, store, None, listening)
+}
+
+fn serve_until(
+    stop: &Stop,
+    serving: Serving,
+    store: &Path,
+    rebuild: Option<Arc<dyn Rebuild>>,
+    listening: impl FnOnce(Addresses),
+) -> Result<Outcome, Failure> {
+    step_back(serving.heavy_nice)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Store(format!("cannot start threads: {error}")))?;
+    let said = Addresses { grpc: serving.grpc.clone(), http: serving.http.clone() };
+    let served = runtime.block_on(async {
+        let server = Server::bind(serving, store, author::here(), rebuild).await?;
+        // Port 0 is told as the one that the system chose.
+        listening(Addresses {
+            grpc: server.grpc_address().map_or(said.grpc, |address| address.to_string()),
+            http: server.http_address().map_or(said.http, |address| address.to_string()),
+        });
+        server.run(stop.heard()).await
+    });
+    // Also where the server could not start.
+    stop.request();
+    // What still runs is only what nobody waits for any more.
+    runtime.shutdown_background();
+    served.map(|()| Outcome::Fine).map_err(Failure::from)
 }
 
 /// Builds by the clock and on request, if there is a source to build from.

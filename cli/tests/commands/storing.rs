@@ -186,7 +186,8 @@ fn verify_agrees_with_clickhouse() {
 fn the_demo_builds_asks_and_says_what_to_try() {
     let dir = folder("demo").join("here");
     for _ in 0..2 {
-        let run = muster(&["demo", "--users", "2000", "--dir", dir.to_str().unwrap()]).ends_with(0);
+        let run =
+            muster(&["demo", "--no-serve", "--users", "2000", "--dir", dir.to_str().unwrap()]).ends_with(0);
         assert!(
             run.text().contains("2,000 users") && run.text().contains("has_poh AND NOT bot_warning"),
             "{run:?}"
