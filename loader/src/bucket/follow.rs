@@ -35,11 +35,12 @@ pub fn follow(
     told: &dyn Fn(&PullReport),
 ) -> Result<()> {
     let mut tag: Option<String> = None;
+    let mut masks_tag: Option<String> = None;
     let mut failures = 0_u32;
     let url = bucket.url();
     tracing::info!(url, store = %store.display(), every_seconds = options.every.as_secs(), "following");
     loop {
-        match look(store, bucket, tag.as_deref(), options.keep, stop, progress) {
+        match look(store, bucket, tag.as_deref(), &mut masks_tag, options.keep, stop, progress) {
             Ok(None) => failures = 0,
             Ok(Some((seen, report))) => {
                 failures = 0;
@@ -85,13 +86,15 @@ fn look(
     dir: &Path,
     bucket: &Bucket,
     tag: Option<&str>,
+    masks_tag: &mut Option<String>,
     keep: usize,
     stop: &Stop,
     progress: &dyn Progress,
 ) -> Result<Option<Seen>> {
     let current = bucket.run(stop, bucket.current(tag))?;
     // Whether or not there is another generation: who was erased is to be in no answer soon.
-    let masks = masks::take(&Store::create(dir)?, bucket, stop)?;
+    let (masks, seen) = masks::take(&Store::create(dir)?, bucket, masks_tag.as_deref(), stop)?;
+    *masks_tag = seen;
     if masks > 0 {
         tracing::info!(url = bucket.url(), masks, "users were masked or unmasked");
     }

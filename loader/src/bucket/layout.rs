@@ -18,7 +18,9 @@ pub(super) const GENERATIONS: &str = "generations";
 pub(super) const PARTS: &str = "parts";
 /// Where pushes in progress say what they count on.
 pub(super) const CLAIMS: &str = "claims";
-/// Where it is said who is masked.
+/// Who is masked, for those who pull.
+pub(super) const ALL_MASKS: &str = "masks.bin";
+/// The same as pushes left it, for those who push.
 pub(super) const MASKS: &str = "masks";
 /// Where collections announce themselves.
 pub(super) const COLLECTING: &str = "collecting";

@@ -134,6 +134,18 @@ impl Bucket {
         read.map(|(read, _)| read).ok_or_else(|| BucketError::Missing { object: self.address(name) })
     }
 
+    /// The same, and its tag; `None` if it still has this one.
+    pub(super) async fn read_unless<T>(
+        &self,
+        name: &str,
+        tag: Option<&str>,
+        bytes_max: u64,
+        check: impl Fn(&[u8]) -> Result<T, Unreadable>,
+    ) -> Result<Option<(T, Option<String>)>> {
+        let options = GetOptions { if_none_match: tag.map(str::to_owned), ..GetOptions::default() };
+        self.read(name, options, bytes_max, check).await
+    }
+
     /// Reads an object of at most so many bytes, several times if what comes is not what it should be. `None` if
     /// it has not changed.
     async fn read<T>(

@@ -67,7 +67,7 @@ pub fn pull(store: &Path, bucket: &Bucket, stop: &Stop, progress: &dyn Progress)
     let current = bucket.run(stop, bucket.current(None))?;
     let current = current.ok_or_else(|| BucketError::Empty { url: bucket.url().to_owned() })?;
     // First, so that nobody who was erased is in an answer of what is pulled.
-    let masks = masks::take(&Store::create(store)?, bucket, stop)?;
+    let (masks, _) = masks::take(&Store::create(store)?, bucket, None, stop)?;
     let report = pull_current(store, bucket, &current, stop, progress)?;
     Ok(PullReport { masks, ..report })
 }

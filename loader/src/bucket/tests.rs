@@ -632,17 +632,21 @@ fn masks_get_from_every_store_to_every_other() {
     assert_eq!(erased(&origin), [1, 2, 7]);
     assert_eq!(place.objects("masks").len(), 1);
 
-    // Another one that was written at the same time is read too, and one that is damaged is an error.
+    // Another one that was written at the same time is taken in by the next push, and one that is damaged is an error.
     let other = Store::create(&place.path("elsewhere")).unwrap();
     other.change_masks(&here(), MaskChange::Erase, &[9]).unwrap();
     let elsewhere = place.bucket_in("elsewhere-bucket");
     masks::exchange(&other, &elsewhere, &Stop::new()).unwrap();
     let object = fs::read_dir(place.path("elsewhere-bucket/masks")).unwrap().next().unwrap().unwrap();
     fs::copy(object.path(), place.path("bucket/masks").join(object.file_name())).unwrap();
+    assert_eq!(pushed(&origin, &bucket).masks, 1);
+    assert_eq!(place.objects("masks").len(), 1);
     assert_eq!(place.pull("replica").unwrap().masks, 1);
     assert_eq!(erased(&replica), [1, 2, 7, 9]);
-    let path = place.path("bucket/masks").join(object.file_name());
-    fs::write(&path, b"garbage").unwrap();
+    // Cut behind a record, where a file of a store would be one whose last change a crash ended.
+    let path = place.path("bucket/masks.bin");
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..bytes.len() - 32]).unwrap();
     let error = place.pull("replica").unwrap_err();
     assert!(matches!(error, BucketError::Damaged { .. }), "{error}");
     assert_eq!(erased(&replica), [1, 2, 7, 9]);

@@ -213,6 +213,11 @@ impl Masks {
         self.lacks(other).into_iter().for_each(|record| self.take(record));
     }
 
+    /// Whether nothing was ever said of anybody.
+    pub fn is_empty(&self) -> bool {
+        self.users.is_empty()
+    }
+
     /// Users who are erased, ascending.
     pub fn erased(&self) -> impl Iterator<Item = u64> {
         self.users.iter().filter(|(_, mask)| mask.erased.is_some()).map(|(&user, _)| user)
