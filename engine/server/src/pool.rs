@@ -129,13 +129,17 @@ impl Pool {
             let _ = answer.send(result);
         });
         self.shared.enter(caller, Job { halt: Arc::clone(&halt), work })?;
-        let _cancel = CancelOnDrop(halt);
+        let held = CancelOnDrop(halt);
         match tokio::time::timeout_at(deadline.into(), answered).await {
             Ok(Ok(result)) => result,
-            // The thread panicked: its work is dropped, and the thread goes on.
-            Ok(Err(_)) => {
-                Err(Fault::Internal { what: "the question could not be answered; see the log".to_owned() })
-            }
+            // It was dropped: its time was over before its turn came, or the thread panicked, and goes on.
+            Ok(Err(_)) => Err(match held.0.halted() {
+                Some(Halted::Deadline) => Fault::Deadline,
+                Some(Halted::Cancelled) => Fault::Cancelled,
+                None => {
+                    Fault::Internal { what: "the question could not be answered; see the log".to_owned() }
+                }
+            }),
             Err(_) => Err(Fault::Deadline),
         }
     }
@@ -349,6 +353,15 @@ mod tests {
         task.await.unwrap().unwrap();
         pool.run(&"a".into(), soon(), || Ok(())).await.unwrap();
         assert_eq!(begun.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_deadline_that_passed_before_its_turn_is_told_as_one() {
+        let pool = pool(1, 10, 10);
+        for _ in 0..1_000 {
+            let late = pool.run(&"a".into(), Instant::now(), || Ok(())).await;
+            assert!(matches!(late, Err(Fault::Deadline)), "{late:?}");
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]
