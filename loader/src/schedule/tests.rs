@@ -273,12 +273,12 @@ fn nothing_is_missed_where_a_run_was_or_nobody_wants_it() {
 
 #[test]
 fn times_that_pass_during_a_run_are_skipped_and_said() {
-    let place = Place::new("true");
+    let mut place = Place::new("true");
+    place.config.cron = Some("* * * * *".to_owned());
     let schedule = place.schedule();
     let mut running = Running::start(&schedule).unwrap();
     let now = Timestamp::now();
-    let cron = Cron::parse("* * * * *", "UTC").unwrap();
-    let next = running.after(&cron, now - jiff::SignedDuration::from_secs(600)).unwrap();
+    let next = running.after(now - jiff::SignedDuration::from_secs(600)).unwrap().unwrap();
     assert!(next > now && next <= now + jiff::SignedDuration::from_secs(61));
     let runs = place.history();
     assert_eq!((runs.len(), runs[0].outcome, runs[0].attempts), (1, Outcome::Skipped, 0));
@@ -330,4 +330,28 @@ fn what_is_said_wrong_is_refused_without_repeating_secrets() {
     let job = place.schedule().job;
     let none = Schedule::new(&ScheduleConfig::default(), &place.store(), "UTC", job).unwrap();
     assert!(none.run(&Stop::new()).unwrap_err().to_string().contains("[schedule]"));
+}
+
+#[test]
+fn builds_that_are_asked_for_run_one_at_a_time_beside_those_of_the_clock() {
+    let place = Place::new("printf '%s\\n' \"$*\" >> asked; sleep 0.3; echo '{\"generation\": 7}'");
+    let schedule = place.schedule();
+    let (stop, asked) = (Stop::new(), Asked::default());
+    std::thread::scope(|scope| {
+        let running = scope.spawn(|| schedule.run_and_hear(&stop, &asked));
+        assert_eq!(asked.ask(Some("as agreed".to_owned())).unwrap().outcome, Outcome::Running);
+        assert!(matches!(asked.ask(None), Err(Refused::Running(_))), "one goes on");
+        let begun = std::time::Instant::now();
+        while asked.last().unwrap().outcome == Outcome::Running {
+            assert!(begun.elapsed().as_secs() < 60, "it never ended");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let run = asked.last().unwrap();
+        assert_eq!((run.outcome, run.generation(), run.cause), (Outcome::Published, Some(7), Cause::Once));
+        stop.request();
+        running.join().unwrap().unwrap();
+    });
+    asked.close("it has ended".to_owned());
+    assert!(matches!(asked.ask(None), Err(Refused::Closed(why)) if why == "it has ended"));
+    assert_eq!(place.history().len(), 1);
 }
