@@ -22,6 +22,6 @@ mod sparing;
 
 pub use access::{TokenEntry, TokensError, TokensFile};
 pub use caller::{Caller, Role};
-pub use config::Config;
+pub use config::{Config, Tokens, Verify};
 pub use rebuild::{Rebuild, RebuildFault, RebuildPhase, RebuildState, RebuildStatus};
 pub use serve::{ServeError, Server};

@@ -4,16 +4,18 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use muster_engine::snapshot::Author;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tonic_health::server::HealthReporter;
 
 use crate::access::{Access, TokensError, TokensFile};
 use crate::config::Config;
 use crate::grpc;
-use crate::listen::{self, Address, Listener, Phase, Protocol, Terms, Tls};
+use crate::listen::{self, Address, Listener, Phase, Protocol, Tally, Terms, Tls};
 use crate::meters::Meters;
 use crate::rebuild::Rebuild;
 use crate::rest;
@@ -114,28 +116,30 @@ impl Server {
         let telling = tokio::spawn(tell_health(Arc::clone(&self.service), health.clone()));
         self.access.tell(self.grpc.is_local() && self.http.is_local());
         let config = &self.service.config;
-        tracing::info!(grpc = %config.grpc, http = %config.http, tls = self.tls.is_some(), "listening");
-        let connections = listen::connections(config.connections, LISTENERS, listen::raise_descriptors());
-        let router = rest::router(&self.service, &self.access, &self.meters);
+        tracing::info!(grpc = %self.grpc, http = %self.http, tls = self.tls.is_some(), "listening");
+        let tallies = [self.grpc.tally(), self.http.tally()];
+        let served = [
+            (self.grpc, Protocol::Grpc, routes.prepare().into_axum_router()),
+            (self.http, Protocol::Http, rest::router(&self.service, &self.access, &self.meters)),
+        ];
+        let files = listen::raise_descriptors();
+        let connections = listen::connections(config.connections, served.len() as u64, files);
         let (phase, now) = watch::channel(Phase::Open);
-        let terms = |protocol, tls| Terms { protocol, connections, tls };
-        let grpc = self.grpc.serve(
-            terms(Protocol::Grpc, self.tls.clone()),
-            routes.prepare().into_axum_router(),
-            now.clone(),
-        );
-        let http = self.http.serve(terms(Protocol::Http, self.tls), router, now);
-        let mut serving = tokio::spawn(async { tokio::join!(grpc, http) });
+        let mut listeners = JoinSet::new();
+        for (listener, protocol, router) in served {
+            let terms = Terms::new(protocol, connections, self.tls.clone());
+            listeners.spawn(listener.serve(terms, router, now.clone()));
+        }
         end.await;
         tracing::info!("ending: no more connections, what is under way is answered");
         telling.abort();
         grpc::tell_health(&health, false).await;
         phase.send_replace(Phase::Ending);
         let drain = Duration::from_millis(self.service.config.drain_ms);
-        if tokio::time::timeout(drain, &mut serving).await.is_err() {
+        let drained = async { while listeners.join_next().await.is_some() {} };
+        if tokio::time::timeout(drain, drained).await.is_err() {
             phase.send_replace(Phase::Over);
-            let (grpc, http) = serving.await.unwrap_or_default();
-            let dropped = grpc + http;
+            let dropped: usize = listeners.join_all().await.into_iter().sum();
             tracing::warn!(
                 "{dropped} connections did not end within `serve.drain_ms` ({} ms) and are dropped",
                 drain.as_millis()
@@ -143,13 +147,14 @@ impl Server {
         }
         watcher.end();
         follower.end();
-        tracing::info!("the server has ended");
+        let sum = |of: fn(&Tally) -> &AtomicU64| -> u64 {
+            tallies.iter().map(|tally| of(tally).load(Ordering::Relaxed)).sum()
+        };
+        let (connections, over_limit) = (sum(|tally| &tally.accepted), sum(|tally| &tally.over_limit));
+        tracing::info!(connections, over_limit, "the server has ended");
         Ok(())
     }
 }
-
-/// What is listened to, to share the files that the process may open.
-const LISTENERS: u64 = 2;
 
 /// Keeps health in step with whether questions are answered.
 async fn tell_health(service: Arc<Service>, health: HealthReporter) {

@@ -7,6 +7,7 @@ mod token;
 mod tokens;
 
 use std::collections::HashMap;
+use std::fmt::{Debug, Display};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -161,12 +162,14 @@ impl Access {
         }
     }
 
-    /// Logs that somebody was refused for who they are; other faults are not of interest here.
-    pub(crate) fn refused(&self, fault: &Fault, peer: Option<&Peer>, asked: &dyn std::fmt::Debug) {
-        let (Fault::Unauthenticated { what } | Fault::Denied { what }) = fault else { return };
+    /// Logs that somebody was refused for who they are; other refusals, told by their code, are not of interest here.
+    pub(crate) fn refused(&self, code: &str, what: &dyn Display, peer: Option<&Peer>, asked: &dyn Debug) {
+        if !["UNAUTHENTICATED", "PERMISSION_DENIED"].contains(&code) {
+            return;
+        }
         if let Some(held_back) = self.refusals.line() {
             let from = peer.map_or_else(|| "nowhere".to_owned(), ToString::to_string);
-            tracing::warn!(from, asked = ?asked, code = fault.name(), held_back, "refused: {what}");
+            tracing::warn!(from, ?asked, code, held_back, "refused: {what}");
         }
     }
 }

@@ -150,8 +150,8 @@ mod tests {
     #[test]
     fn what_is_not_said_is_the_default() {
         assert_eq!(read(""), Ok(Config::default()));
-        let some = read("grpc = 'unix:/run/x'\ntokens = 'required'\n[rules]\nbytes = 10").unwrap();
-        assert_eq!((some.grpc.as_str(), some.rules.bytes), ("unix:/run/x", 10));
+        let some = read("grpc = 'unix:/run/x'\ntokens = 'required'\n[rules]\nrule_bytes = 10").unwrap();
+        assert_eq!((some.grpc.as_str(), some.rules.rule_bytes), ("unix:/run/x", 10));
     }
 
     #[test]
@@ -164,8 +164,8 @@ mod tests {
             ("tls_certificate = 'x'", "did you mean `tls_cert`?"),
             ("zzz = 1", "known are grpc, http, tokens"),
             (
-                "[rules]\nbyte = 1",
-                "`serve.rules.byte` (or the variable MUSTER_SERVE_RULES_BYTE) is not known; did you mean `bytes`?",
+                "[rules]\nrule_byte = 1",
+                "`serve.rules.rule_byte` (or the variable MUSTER_SERVE_RULES_RULE_BYTE) is not known; did you mean `rule_bytes`?",
             ),
         ];
         for (text, want) in cases {

@@ -42,7 +42,7 @@ impl Front {
             Err(fault) => Err(fault),
         };
         if let Err(fault) = &result {
-            self.access.refused(fault, peer, &method);
+            self.access.refused(fault.name(), fault, peer, &method);
         }
         let outcome = result.as_ref().map_or_else(Fault::name, |_| "OK");
         self.meters.ended(method, outcome, begun.elapsed());
@@ -55,7 +55,7 @@ impl Front {
         match self.access.caller(request.metadata().as_ref(), peer) {
             Ok(_) => Ok(request),
             Err(fault) => {
-                self.access.refused(&fault, peer, &"reflection");
+                self.access.refused(fault.name(), &fault, peer, &"reflection");
                 Err(status(fault))
             }
         }

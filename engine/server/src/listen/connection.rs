@@ -24,10 +24,6 @@ use super::tls::{Tls, certified};
 use super::{Accepted, Phase, Protocol, Terms, reached};
 use crate::sparing::Sparing;
 
-/// A connection that has said nothing after this time is closed.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
-/// How long a TLS handshake may take.
-const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// How long those who are being greeted when the server ends may go on.
 const LAST_GREETING: Duration = Duration::from_millis(500);
 /// A connection without a sign of life is asked for one after this time, and closed if there is none.
@@ -41,9 +37,6 @@ const HEADER_BYTES: u32 = 32 << 10;
 const HEADERS: usize = 100;
 /// Bytes that are read at a time, in HTTP/1; headers must fit.
 const BUFFER_BYTES: usize = 64 << 10;
-/// How long the headers of a request may take, in HTTP/1, and so how long a connection may be idle: longer than the minute after which
-/// proxies usually let go, so that it is they who close.
-const HEADERS_MAX: Duration = Duration::from_secs(75);
 /// The first byte of TLS, which neither HTTP/1 nor HTTP/2 begins with.
 const HANDSHAKE_BYTE: u8 = 0x16;
 
@@ -63,7 +56,7 @@ impl Host {
         let mut http1 = http1::Builder::new();
         http1
             .timer(TokioTimer::new())
-            .header_read_timeout(HEADERS_MAX)
+            .header_read_timeout(terms.patience.headers)
             .max_headers(HEADERS)
             .max_buf_size(BUFFER_BYTES);
         let mut http2 = http2::Builder::new(TokioExecutor::new());
@@ -96,13 +89,13 @@ impl Host {
     async fn greet(&self, accepted: Accepted) -> Option<(Stream, Peer)> {
         match accepted {
             Accepted::Unix(stream) => {
-                timeout(SILENCE_MAX, stream.readable()).await.ok()?.ok()?;
+                timeout(self.terms.patience.silence, stream.readable()).await.ok()?.ok()?;
                 Some((Stream::Unix(stream), Peer::new(None, self.local, None)))
             }
             Accepted::Tcp(stream, from) => {
                 prepare(&stream);
                 let mut first = [0];
-                if timeout(SILENCE_MAX, stream.peek(&mut first)).await.ok()?.ok()? == 0 {
+                if timeout(self.terms.patience.silence, stream.peek(&mut first)).await.ok()?.ok()? == 0 {
                     return None;
                 }
                 match (&self.terms.tls, first[0] == HANDSHAKE_BYTE) {
@@ -118,7 +111,7 @@ impl Host {
     }
 
     async fn encrypt(&self, tls: &Tls, stream: TcpStream, from: SocketAddr) -> Option<(Stream, Peer)> {
-        match timeout(HANDSHAKE_MAX, tls.acceptor(self.terms.protocol).accept(stream)).await {
+        match timeout(self.terms.patience.handshake, tls.acceptor(self.terms.protocol).accept(stream)).await {
             Ok(Ok(stream)) => {
                 let name = certified(stream.get_ref().1.peer_certificates());
                 Some((Stream::Tls(Box::new(stream)), Peer::new(Some(from), self.local, name)))

@@ -67,11 +67,41 @@ async fn reached(phase: &mut watch::Receiver<Phase>, awaited: Phase) {
 #[derive(Debug, Clone)]
 pub(crate) struct Terms {
     /// What is spoken.
-    pub(crate) protocol: Protocol,
+    protocol: Protocol,
     /// How many there may be at a time.
-    pub(crate) connections: usize,
+    connections: usize,
     /// How TCP connections are encrypted, if they are. Socket files never are.
-    pub(crate) tls: Option<Arc<Tls>>,
+    tls: Option<Arc<Tls>>,
+    patience: Patience,
+}
+
+impl Terms {
+    /// The usual terms.
+    pub(crate) fn new(protocol: Protocol, connections: usize, tls: Option<Arc<Tls>>) -> Self {
+        Self { protocol, connections, tls, patience: Patience::default() }
+    }
+}
+
+/// How long others are waited for.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// A connection that has said nothing after this time is closed.
+    silence: Duration,
+    /// How long a TLS handshake may take.
+    handshake: Duration,
+    /// How long the headers of a request may take, in HTTP/1, and so how long a connection may be idle.
+    headers: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            silence: Duration::from_mins(1),
+            handshake: Duration::from_secs(10),
+            // Longer than the minute after which proxies usually let go, so that it is they who close.
+            headers: Duration::from_secs(75),
+        }
+    }
 }
 
 /// Connections since the start, and those that are open.
@@ -89,6 +119,8 @@ pub(crate) struct Tally {
 #[derive(Debug)]
 pub(crate) struct Listener {
     socket: Socket,
+    /// Where it listens, as people read it.
+    shown: String,
     local: bool,
     tally: Arc<Tally>,
 }
@@ -96,7 +128,11 @@ pub(crate) struct Listener {
 #[derive(Debug)]
 enum Socket {
     Tcp(TcpListener),
-    Unix(UnixListener, SocketFile),
+    /// The file goes when the listener does.
+    Unix {
+        listener: UnixListener,
+        _file: SocketFile,
+    },
 }
 
 /// A connection as it was accepted.
@@ -108,25 +144,25 @@ enum Accepted {
 impl Listener {
     /// Begins to listen.
     pub(crate) async fn bind(address: &Address) -> std::io::Result<Self> {
-        let (socket, local) = match address {
+        let (socket, shown, local) = match address {
             Address::Unix(path) => {
                 let (listener, file) = SocketFile::listen(path).await?;
-                (Socket::Unix(listener, file), true)
+                (Socket::Unix { listener, _file: file }, address.to_string(), true)
             }
             Address::Tcp(text) => {
                 let listener = tcp(text).await?;
-                let local = listener.local_addr()?.ip().to_canonical().is_loopback();
-                (Socket::Tcp(listener), local)
+                let bound = listener.local_addr()?;
+                (Socket::Tcp(listener), bound.to_string(), bound.ip().to_canonical().is_loopback())
             }
         };
-        Ok(Self { socket, local, tally: Arc::default() })
+        Ok(Self { socket, shown, local, tally: Arc::default() })
     }
 
     /// Where it listens, if that is no file.
     pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
         match &self.socket {
             Socket::Tcp(listener) => listener.local_addr().ok(),
-            Socket::Unix(..) => None,
+            Socket::Unix { .. } => None,
         }
     }
 
@@ -147,7 +183,7 @@ impl Listener {
         router: Router,
         mut phase: watch::Receiver<Phase>,
     ) -> usize {
-        let Self { socket, local, tally } = self;
+        let Self { socket, local, tally, .. } = self;
         let places = Arc::new(Semaphore::new(terms.connections.min(Semaphore::MAX_PERMITS)));
         let mut door =
             Door { places, limit: terms.connections, tally, tasks: JoinSet::new(), full: Sparing::default() };
@@ -175,11 +211,17 @@ impl Listener {
     }
 }
 
+impl std::fmt::Display for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
 impl Socket {
     async fn accept(&self) -> std::io::Result<Accepted> {
         match self {
             Self::Tcp(listener) => listener.accept().await.map(|(stream, from)| Accepted::Tcp(stream, from)),
-            Self::Unix(listener, _) => listener.accept().await.map(|(stream, _)| Accepted::Unix(stream)),
+            Self::Unix { listener, .. } => listener.accept().await.map(|(stream, _)| Accepted::Unix(stream)),
         }
     }
 }

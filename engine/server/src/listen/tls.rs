@@ -22,7 +22,7 @@ use crate::follow::Followed;
 /// So long before a certificate ends, it is warned about ...
 const WARN_BEFORE: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// ... this often.
-const WARN_EVERY: Duration = Duration::from_secs(24 * 3600);
+const WARN_EVERY: Duration = Duration::from_hours(24);
 
 /// The certificate that listeners show.
 #[derive(Debug)]

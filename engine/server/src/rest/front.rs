@@ -61,12 +61,13 @@ pub(super) async fn measure(
             request.extensions_mut().insert(ask);
             next.run(request).await
         }
-        Err(fault) => {
-            front.access.refused(&fault, peer.as_ref(), &method);
-            Problem::from(fault).into_response()
-        }
+        Err(fault) => Problem::from(fault).into_response(),
     };
-    let outcome = response.extensions().get::<Problem>().map_or("OK", Problem::outcome);
+    let problem = response.extensions().get::<Problem>();
+    if let Some(problem) = problem {
+        front.access.refused(problem.outcome(), &problem.detail(), peer.as_ref(), &method);
+    }
+    let outcome = problem.map_or("OK", Problem::outcome);
     front.meters.ended(method, outcome, begun.elapsed());
     response
 }

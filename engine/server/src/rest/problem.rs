@@ -162,6 +162,11 @@ impl Problem {
         problem
     }
 
+    /// What was wrong this time.
+    pub(super) fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
     /// What is counted.
     pub(super) fn outcome(&self) -> &'static str {
         self.0.outcome
