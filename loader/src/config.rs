@@ -328,6 +328,8 @@ impl Config {
                 "gates_rules_file" => self.gates.rules_file = Some(value.into()),
                 "keep_generations" => self.keep.generations = parsed(&name, &value)?,
                 "keep_held" => self.keep.held = parsed(&name, &value)?,
+                // The server knows its keys itself.
+                other if other.starts_with("serve_") => self.set_serving(&other["serve_".len()..], &value),
                 // Typing errors in what is clearly meant for the loader must not pass silently.
                 other => {
                     let parts = [
@@ -345,6 +347,24 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    /// Sets a key of `[serve]`, or of the tables in it, to what a variable says: a number or a truth value where it is one.
+    fn set_serving(&mut self, key: &str, value: &str) {
+        let typed = match (value.parse::<i64>(), value.parse::<bool>()) {
+            (Ok(number), _) => toml::Value::Integer(number),
+            (_, Ok(truth)) => toml::Value::Boolean(truth),
+            _ => toml::Value::String(value.to_owned()),
+        };
+        let Some(key) = key.strip_prefix("rules_") else {
+            self.serve.insert(key.to_owned(), typed);
+            return;
+        };
+        let rules = self.serve.entry("rules").or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        // What is no table is the server's to refuse.
+        if let toml::Value::Table(rules) = rules {
+            rules.insert(key.to_owned(), typed);
+        }
     }
 
     /// Applies the flag `--source parquet:GLOB` or `--source clickhouse:URL`; a bare path is Parquet.
@@ -545,6 +565,28 @@ mod tests {
         assert!(Config::load(None, number).unwrap_err().to_string().contains("MUSTER_BUILD_MEMORY_MIB"));
         let missing = Config::load(Some(&dir.path().join("no.toml")), no_variables());
         assert!(missing.unwrap_err().to_string().contains("no.toml"));
+    }
+
+    #[test]
+    fn variables_of_the_server_are_typed_and_override_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("muster.toml");
+        std::fs::write(
+            &path,
+            "[serve]\ngrpc = '127.0.0.1:1'\nhttp = '127.0.0.1:2'\n[serve.rules]\nbytes = 7",
+        )
+        .unwrap();
+        let variables = [
+            ("MUSTER_SERVE_GRPC", "127.0.0.1:3"),
+            ("MUSTER_SERVE_FOLLOW_MS", "20"),
+            ("MUSTER_SERVE_RULES_DEPTH", "9"),
+            ("MUSTER_SERVE_ANYTHING", "true"),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let config = Config::load(Some(&path), variables).unwrap();
+        let want = "grpc = '127.0.0.1:3'\nhttp = '127.0.0.1:2'\nfollow_ms = 20\nanything = true\n\
+                    [rules]\nbytes = 7\ndepth = 9";
+        assert_eq!(config.serve, want.parse::<toml::Table>().unwrap());
     }
 
     #[test]
