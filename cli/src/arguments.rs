@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use jiff::Timestamp;
+use jiff::{SpanRelativeTo, Timestamp};
 use muster_engine::snapshot::{Snapshot, Store};
 
 use crate::failure::Failure;
@@ -60,6 +60,14 @@ pub(crate) fn warn(warnings: &[String]) {
     for warning in warnings {
         eprintln!("muster: warning: {warning}");
     }
+}
+
+/// A span of days or hours, from now on: `90d`, `12h`, `1w`.
+pub(crate) fn ahead(text: &str) -> Result<Duration, String> {
+    let span: Result<jiff::Span, _> = text.parse();
+    let duration = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
+    let duration = duration.and_then(Duration::try_from).ok().filter(|duration| !duration.is_zero());
+    duration.ok_or_else(|| "give a number with its unit, as 90d or 12h".to_owned())
 }
 
 /// A time span with its unit: `500ms`, `30s`, `5m`, `24h`.

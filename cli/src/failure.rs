@@ -9,7 +9,7 @@ use muster_engine::rule::bind::QueryError;
 use muster_loader::LoadError;
 use muster_loader::agreement::CompareError;
 use muster_loader::bucket::BucketError;
-use muster_server::ServeError;
+use muster_server::{ServeError, TokensError};
 
 /// A command that did what it was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +93,16 @@ impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
         match error {
             ServeError::Config(message) => Self::Usage(message),
+            other => Self::Store(other.to_string()),
+        }
+    }
+}
+
+/// What is asked of tokens may be wrong; the rest is the file's fault.
+impl From<TokensError> for Failure {
+    fn from(error: TokensError) -> Self {
+        match error {
+            TokensError::Usage(message) => Self::Usage(message),
             other => Self::Store(other.to_string()),
         }
     }

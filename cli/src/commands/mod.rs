@@ -27,6 +27,7 @@ mod serve;
 mod sql;
 mod stats;
 mod synth;
+mod token;
 mod verify;
 
 use clap::Subcommand;
@@ -62,6 +63,7 @@ pub(crate) enum Command {
     History(history::History),
     Schedule(schedule::Schedule),
     Serve(serve::Serve),
+    Token(token::Token),
     Push(push::Push),
     Pull(pull::Pull),
 }
@@ -105,6 +107,7 @@ impl Command {
             Self::History(command) => command.run(),
             Self::Schedule(command) => command.run(log),
             Self::Serve(command) => command.run(log),
+            Self::Token(command) => command.run(),
             Self::Push(command) => command.run(),
             Self::Pull(command) => command.run(),
         }

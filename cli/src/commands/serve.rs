@@ -54,7 +54,7 @@ impl Serve {
         if let Some(store) = &self.store {
             config.store.clone_from(store);
         }
-        let mut serving = serving(&config)?;
+        let mut serving = Serving::read(config.serve.clone()).map_err(Failure::Usage)?;
         if let Some(grpc) = self.grpc {
             serving.grpc = grpc;
         }
@@ -131,12 +131,6 @@ fn rebuilds(
     let (rebuild, thread) =
         started.map_err(|error| Failure::Store(format!("cannot start a thread: {error}")))?;
     Ok((rebuild, thread))
-}
-
-/// `[serve]` of the configuration.
-fn serving(config: &Config) -> Result<Serving, Failure> {
-    let table = toml::Value::Table(config.serve.clone());
-    table.try_into().map_err(|error| Failure::Usage(format!("[serve] of the configuration: {error}")))
 }
 
 /// The threads that evaluate step back behind those that answer membership.

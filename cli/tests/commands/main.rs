@@ -17,6 +17,7 @@ mod replicas;
 mod scheduling;
 mod storing;
 mod support;
+mod tokens;
 mod verifying;
 
 use support::muster;
