@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use muster_engine::error::Error;
 use muster_engine::schema::Schema;
-use muster_engine::snapshot::{Author, MaskChange};
+use muster_engine::snapshot::{Author, MaskChange, Writer};
 
 use super::{Ask, Origin, Service};
 use crate::caller::Role;
@@ -171,14 +172,18 @@ impl Service {
         self: &Arc<Self>,
         ask: &Ask,
         doing: &'static str,
-        change: impl FnOnce(&mut muster_engine::snapshot::Writer) -> Result<()> + Send + 'static,
+        change: impl FnOnce(&mut Writer) -> muster_engine::error::Result<()> + Send + 'static,
     ) -> Result<Rolled> {
         let (service, asked) = (Arc::clone(self), ask.clone());
         self.heavily(ask, move || {
             let from = service.generations.serving().ok().map(|serving| serving.number());
             let by = service.author(&asked);
             let mut writer = service.generations.store()?.write(&by, doing)?;
-            change(&mut writer)?;
+            change(&mut writer).map_err(|error| match error {
+                // Not the disk: the store as it is has nothing to go back to, or is there already.
+                Error::Input { what } => Fault::Precondition { what },
+                error => error.into(),
+            })?;
             drop(writer);
             tracing::info!(by = %asked.caller.name, "store changed: {doing}");
             // Not at the next look: whoever asked sees it in the answer.
