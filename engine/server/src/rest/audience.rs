@@ -15,8 +15,8 @@ use super::front::{Front, RequestId};
 use super::problem::Problem;
 use super::read::Json;
 use super::wire::{
-    AudienceRequest, CountAnswer, ExplainRequest, MembersPage, MembersRequest, OverlapAnswer, OverlapRequest,
-    PreviewAnswer, ProfileAnswer, ProfileRequest,
+    AudienceRequest, CountAnswer, ExplainAnswer, ExplainRequest, MembersPage, MembersRequest, OverlapAnswer,
+    OverlapRequest, PreviewAnswer, ProfileAnswer, ProfileRequest,
 };
 use crate::fault::Fault;
 use crate::service::Ask;
@@ -150,14 +150,16 @@ fn wants_stream(headers: &HeaderMap) -> bool {
 #[utoipa::path(
     post, path = "/api/v1/audience/explain", tag = "audience", operation_id = "explain",
     request_body = ExplainRequest,
-    responses((status = 501, description = "Not there yet.")),
+    responses((status = 200, description = "Why.", body = ExplainAnswer)),
 )]
 pub(super) async fn explain(
-    State(_front): State<Arc<Front>>,
+    State(front): State<Arc<Front>>,
     mut ask: Ask,
-    Json(request): Json<ExplainRequest>,
-) -> std::result::Result<Response, Problem> {
+    Json(mut request): Json<ExplainRequest>,
+) -> Result<ExplainAnswer> {
     request.fix(&mut ask);
-    request.segment()?;
-    Err(Fault::Unimplemented { what: "this server cannot explain yet".to_owned() }.into())
+    let overlay = request.overlay()?;
+    let of = request.segment()?;
+    let explained = front.service.explain(&ask, request.user_id, of.segment, overlay).await;
+    Ok(Answer(explained.map_err(|fault| of.place(fault))?.into()))
 }

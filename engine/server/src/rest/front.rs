@@ -42,9 +42,9 @@ impl Front {
 }
 
 fn timeout(value: &HeaderValue) -> Result<Duration> {
-    let millis = value.to_str().ok().and_then(|text| text.parse().ok());
+    let millis = value.to_str().ok().and_then(|text| text.parse().ok()).filter(|millis| *millis > 0);
     millis.map(Duration::from_millis).ok_or_else(|| {
-        Fault::invalid(TIMEOUT_HEADER, "it is no whole number of milliseconds; give one, as 2000")
+        Fault::invalid(TIMEOUT_HEADER, "it is no whole number of milliseconds from 1 on; give one, as 2000")
     })
 }
 

@@ -69,17 +69,17 @@ impl Modify for Common {
                 add_header(
                     operation,
                     REQUEST_ID_HEADER.as_str(),
-                    Type::String,
+                    &Type::String,
                     "Names the request, in the answer and in the log.",
                 );
                 if path.starts_with("/api/") {
                     add_header(
                         operation,
                         TIMEOUT_HEADER,
-                        Type::Integer,
+                        &Type::Integer,
                         "How long the caller waits, in milliseconds.",
                     );
-                    add_header(operation, USER_HEADER, Type::String, "Who calls, where tokens are off.");
+                    add_header(operation, USER_HEADER, &Type::String, "Who calls, where tokens are off.");
                     operation.security = Some(vec![
                         SecurityRequirement::default(),
                         SecurityRequirement::new("token", [""; 0]),
@@ -100,10 +100,10 @@ fn add_problems(operation: &mut Operation) {
     }
 }
 
-fn add_header(operation: &mut Operation, name: &str, ty: Type, what: &str) {
+fn add_header(operation: &mut Operation, name: &str, ty: &Type, what: &str) {
     let mut schema = ObjectBuilder::new().schema_type(ty.clone());
     if matches!(ty, Type::Integer) {
-        schema = schema.minimum(Some(0));
+        schema = schema.minimum(Some(1));
     }
     let header = ParameterBuilder::new()
         .name(name)

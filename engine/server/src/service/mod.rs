@@ -30,7 +30,7 @@ pub(crate) use admin::{Changed, Listed, ListedState, Rolled, Status};
 pub(crate) use counting::{Count, Overlaps, Previewed, Profile, ProfileOf, ProfiledColumn};
 pub(crate) use members::{MembersBatch, MembersOf};
 pub(crate) use pages::{Page, UsersPage, generations_page};
-pub(crate) use users::User;
+pub(crate) use users::{Explained, User};
 
 /// Threads that compile rules: apart from the heavy ones, so that membership of a new rule does not wait for counts.
 const COMPILING_THREADS: usize = 1;

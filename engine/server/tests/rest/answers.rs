@@ -100,6 +100,31 @@ fn profiles() {
 }
 
 #[test]
+fn explains() {
+    let api = Api::start();
+    let why = |body: Value| api.post("/audience/explain", &body).fine();
+    let (id, rule) = (FIRST_ID + 6, "country = 'DE' AND balance_usd >= 100");
+    let answer = why(json!({"rule": rule, "user_id": id}));
+    assert_eq!((&answer["known_user"], &answer["in_segment"]), (&json!(true), &json!(false)));
+    let conditions = answer["root"]["conditions"].as_array().unwrap();
+    assert_eq!(conditions[0]["outcome"], "true");
+    assert_eq!(
+        (&conditions[1]["outcome"], &conditions[1]["features"]),
+        (&json!("false"), &json!({"balance_usd": 6.0}))
+    );
+    assert_eq!(answer["smallest_change"], json!([{"feature": "balance_usd", "from": 6.0, "to": 100.0}]));
+    let fresher = json!({"rule": rule, "user_id": id, "overlay": {"balance_usd": 250, "chains": ["base", null], "holdings": {"USDT": 5}}});
+    assert_eq!(why(fresher)["in_segment"], true);
+    let unknown = why(json!({"rule": rule, "user_id": 5}));
+    assert_eq!((&unknown["known_user"], unknown.get("root")), (&json!(false), None));
+    let nested = json!({"rule": rule, "user_id": id, "overlay": {"chains": [["base"]]}});
+    let problem = api.post("/audience/explain", &nested).problem(400, "invalid_request");
+    assert_eq!(problem["field"], "overlay[\"chains\"]");
+    let wrong = json!({"rule": rule, "user_id": id, "overlay": {"contry": "DE"}});
+    assert_eq!(api.post("/audience/explain", &wrong).problem(400, "bad_rule")["field"], "overlay");
+}
+
+#[test]
 fn overlaps() {
     let api = Api::start();
     let segments = json!([{"rule": "country = 'DE'"}, {"rule": "has_poh"}]);

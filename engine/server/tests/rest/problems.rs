@@ -1,5 +1,9 @@
 //! Every way in which a request can be refused, and what the refusal says.
 
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use muster_server::{Config, Role, Tokens, TokensFile};
 use serde_json::json;
 
 use crate::client::Api;
@@ -109,7 +113,7 @@ fn bodies_are_json_objects_of_known_fields() {
 
 #[test]
 fn large_bodies_are_refused_before_they_are_read() {
-    let api = Api::with(muster_server::Config { request_bytes: 1_000, ..fixture::config() });
+    let api = Api::with(Config { request_bytes: 1_000, ..fixture::config() });
     let head = "POST /api/v1/audience/count HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n";
     // Nothing of the body is sent.
     let told = api.raw(&format!("{head}content-length: 1001\r\nexpect: 100-continue\r\n\r\n"));
@@ -212,6 +216,9 @@ fn what_is_not_there_and_what_is_in_the_way() {
     missing(api.get("/api/v1/schema?generation=3"));
     missing(api.post("/audience/count", &json!({"rule": "true", "generation": 99})));
     missing(api.post("/generations/rollback", &json!({"generation": 99})));
+    api.post("/generations/rollback", &json!({})).fine();
+    let first = api.post("/generations/rollback", &json!({})).problem(409, "precondition");
+    assert!(first["detail"].as_str().unwrap().contains("nothing earlier"), "{first}");
     let rebuild = api.ask("POST", "/api/v1/generations/rebuild", &[], None).problem(409, "precondition");
     assert!(rebuild["detail"].as_str().unwrap().contains("--config"), "{rebuild}");
     let publish = json!({"generation": 3, "reason": " "});
@@ -235,11 +242,39 @@ fn the_time_given_is_kept_and_told() {
         let headers = [JSON, ("x-muster-timeout-ms", timeout)];
         api.ask("POST", "/api/v1/audience/count", &headers, Some(r#"{"rule": "bucket('a', 0, 50)"}"#))
     };
-    within("0").problem(504, "deadline");
     within("20000").fine();
-    for wrong in ["soon", "-1", "1.5", ""] {
+    for wrong in ["soon", "-1", "1.5", "", "0"] {
         assert_eq!(within(wrong).problem(400, "invalid_request")["field"], "x-muster-timeout-ms");
     }
+}
+
+#[test]
+fn who_asks_needs_a_token_and_a_role() {
+    let dir = tempfile::tempdir().unwrap();
+    fixture::store(dir.path(), 1, false);
+    let tokens = TokensFile::beside(dir.path());
+    let since = jiff::Timestamp::now();
+    let reader = tokens.create("dashboard", Role::Reader, since, None).unwrap();
+    let config = Config { tokens: Tokens::Required, ..fixture::config() };
+    let api = Api::over(dir, config);
+    api.wait_until_ready();
+    let count = |headers: &[(&str, &str)]| {
+        let headers: Vec<_> = headers.iter().copied().chain([JSON]).collect();
+        api.ask("POST", "/api/v1/audience/count", &headers, Some(r#"{"rule": "true"}"#))
+    };
+    let nobody = count(&[]);
+    nobody.problem(401, "unauthenticated");
+    assert_eq!(nobody.headers["www-authenticate"], "Bearer");
+    count(&[("x-muster-user", "zoe")]).problem(401, "unauthenticated");
+    count(&[("authorization", "Bearer nonsense")]).problem(401, "unauthenticated");
+    let bearer = format!("Bearer {reader}");
+    let known = ("authorization", bearer.as_str());
+    assert_eq!(count(&[known]).fine()["count"], fixture::USERS);
+    let denied = api.ask("POST", "/api/v1/generations/rollback", &[known], None).problem(403, "denied");
+    assert!(denied["detail"].as_str().unwrap().contains("needs the role admin"), "{denied}");
+    // A body is not even read for who may not ask, and what is outside of the API needs no token.
+    api.post_text("/audience/count", "{").problem(401, "unauthenticated");
+    assert_eq!(api.get("/healthz").status, 200);
 }
 
 #[test]
@@ -258,16 +293,40 @@ fn requests_have_ids() {
 
 #[test]
 fn a_full_queue_says_when_to_come_back() {
-    let api = Api::with(muster_server::Config { streams: 0, heavy_queue: 0, ..fixture::config() });
-    let body = json!({"rule": "bucket('a', 0, 50)"});
-    let answer = api.post("/audience/preview", &body);
+    let api = Api::with(Config {
+        heavy_threads: 1,
+        heavy_queue: 1,
+        heavy_queue_per_caller: 1,
+        ..fixture::config()
+    });
+    let until = Instant::now() + Duration::from_secs(60);
+    let refused = Mutex::new(None);
+    // Many at once, of which one may run and one may wait.
+    let ask = &|asker: u32| {
+        for round in 0.. {
+            if refused.lock().unwrap().is_some() {
+                return;
+            }
+            assert!(Instant::now() < until, "nothing was ever refused");
+            let answer =
+                api.post("/audience/preview", &json!({"rule": format!("bucket('{asker}-{round}', 0, 50)")}));
+            if answer.status == 429 {
+                refused.lock().unwrap().replace(answer);
+            } else {
+                answer.fine();
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for asker in 0..8 {
+            scope.spawn(move || ask(asker));
+        }
+    });
+    let answer = refused.into_inner().unwrap().unwrap();
     let problem = answer.problem(429, "exhausted");
     assert!(problem["retry_after_ms"].as_u64().is_some_and(|wait_ms| wait_ms >= 10), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("serve.heavy_queue"), "{problem}");
     assert_eq!(answer.headers["retry-after"], "1");
-    let headers = [JSON, ("accept", "application/x-ndjson")];
-    let stream = api.ask("POST", "/api/v1/audience/members", &headers, Some(&body.to_string()));
-    let problem = stream.problem(429, "exhausted");
-    assert!(problem["detail"].as_str().unwrap().contains("serve.streams"), "{problem}");
 }
 
 #[test]

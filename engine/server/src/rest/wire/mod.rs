@@ -4,6 +4,7 @@ mod answers;
 mod segment;
 mod store;
 mod value;
+mod why;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
@@ -17,6 +18,7 @@ pub(super) use store::{
     RebuildAnswer, RebuildRequest, RollbackRequest, SchemaAnswer, StatusAnswer, UserIdsRequest,
 };
 pub(super) use value::{FeatureAnswer, FeaturesRequest, UserAnswer, UsersAnswer, Value};
+pub(super) use why::ExplainAnswer;
 
 /// An instant, as RFC 3339 has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use muster_engine::execute::Feature;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -215,11 +216,19 @@ with_segment! {
     /// Asks why a user is in a segment or not.
     ExplainRequest {
         /// The user.
-        user_id: u64,
+        pub(in super::super) user_id: u64,
         /// Fresher values of this user's features, by column, or by key of a map column as in `holdings['USDT']`; they win over what is
         /// stored, in this answer only.
         #[serde(default)]
         overlay: BTreeMap<String, Value>,
+    }
+}
+
+impl ExplainRequest {
+    /// Fresher values, taken out.
+    pub(in super::super) fn overlay(&mut self) -> Result<Vec<(String, Feature)>> {
+        let overlay = std::mem::take(&mut self.overlay).into_iter();
+        overlay.map(|(name, value)| value.feature(&name).map(|feature| (name, feature))).collect()
     }
 }
 

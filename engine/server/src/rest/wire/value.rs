@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use utoipa::ToSchema;
 
 use super::Time;
+use crate::fault::{Fault, Result};
 use crate::service::{User, UsersPage};
 
 /// A value of a feature: null, a boolean, a number, text, an array of these, or an object of these.
@@ -24,6 +25,37 @@ impl Value {
     pub(super) fn number(number: f64) -> Self {
         Self(serde_json::Number::from_f64(number).map_or_else(|| Json::String(special(number)), Json::Number))
     }
+
+    /// What a request says of the feature of this name.
+    pub(super) fn feature(self, name: &str) -> Result<Feature> {
+        Ok(match self.0 {
+            Json::Array(elements) => Feature::List(
+                elements.into_iter().map(|element| single(element, name)).collect::<Result<_>>()?,
+            ),
+            Json::Object(entries) => {
+                let entry = |(key, value)| Ok((EngineValue::Text(key), single(value, name)?));
+                Feature::Map(entries.into_iter().map(entry).collect::<Result<_>>()?)
+            }
+            one => Feature::Value(single(one, name)?),
+        })
+    }
+}
+
+fn single(value: Json, name: &str) -> Result<EngineValue> {
+    Ok(match value {
+        Json::Null => EngineValue::Null,
+        Json::Bool(value) => EngineValue::Bool(value),
+        Json::String(text) => EngineValue::Text(text),
+        Json::Number(number) => match (number.as_u64(), number.as_i64()) {
+            (Some(whole), _) => EngineValue::UInt(whole.into()),
+            (None, Some(whole)) => EngineValue::Int(whole.into()),
+            (None, None) => EngineValue::Float(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Json::Array(_) | Json::Object(_) => {
+            let what = "a list or map inside a list or map is no feature's value";
+            return Err(Fault::invalid(format!("overlay[{name:?}]"), what));
+        }
+    })
 }
 
 fn special(number: f64) -> String {
@@ -85,7 +117,7 @@ pub(in super::super) struct UserAnswer {
     as_of: Time,
 }
 
-fn features(features: Vec<(String, Feature)>) -> BTreeMap<String, Value> {
+pub(super) fn features(features: Vec<(String, Feature)>) -> BTreeMap<String, Value> {
     features.into_iter().map(|(name, feature)| (name, feature.into())).collect()
 }
 
