@@ -9,7 +9,7 @@ use muster_engine::rule::bind::QueryError;
 use muster_loader::LoadError;
 use muster_loader::agreement::CompareError;
 use muster_loader::bucket::BucketError;
-use muster_server::{ServeError, TokensError};
+use muster_server::{ServeError, TokensError, TracesError};
 
 /// A command that did what it was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +105,12 @@ impl From<TokensError> for Failure {
             TokensError::Usage(message) => Self::Usage(message),
             other => Self::Store(other.to_string()),
         }
+    }
+}
+
+impl From<TracesError> for Failure {
+    fn from(error: TracesError) -> Self {
+        Self::Usage(error.to_string())
     }
 }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use muster_loader::progress::{Bars, Logged, Progress};
+use muster_server::Traces;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer as _;
 use tracing_subscriber::fmt::Layer;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -43,7 +45,8 @@ pub(crate) struct LogArgs {
 
 impl LogArgs {
     /// Starts the log. A service tells what it does, a command only what is wrong, unless `MUSTER_LOG` says otherwise.
-    pub(crate) fn start(&self, service: bool) -> Result<(), Failure> {
+    /// With `traces`, requests go there as spans, whatever is logged.
+    pub(crate) fn start(&self, service: bool, traces: Option<&Traces>) -> Result<(), Failure> {
         let said = std::env::var(LOG).unwrap_or_default();
         let filter = if said.trim().is_empty() {
             EnvFilter::new(if service { "warn,muster=info,muster_loader=info" } else { "warn" })
@@ -54,14 +57,15 @@ impl LogArgs {
                 ))
             })?
         };
-        let registry = tracing_subscriber::registry().with(filter);
-        // A second start, as in tests of one process, changes nothing.
-        let _ = match self.log_format {
-            LogFormat::Text => registry.with(Layer::new().with_writer(stderr).with_ansi(false)).try_init(),
+        let lines = match self.log_format {
+            LogFormat::Text => Layer::new().with_writer(stderr).with_ansi(false).boxed(),
             LogFormat::Json => {
-                registry.with(Layer::new().json().flatten_event(true).with_writer(stderr)).try_init()
+                Layer::new().json().flatten_event(true).with_current_span(false).with_writer(stderr).boxed()
             }
         };
+        let registry = tracing_subscriber::registry().with(lines.with_filter(filter));
+        // A second start, as in tests of one process, changes nothing.
+        let _ = registry.with(traces.map(Traces::layer)).try_init();
         Ok(())
     }
 }

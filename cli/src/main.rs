@@ -46,7 +46,8 @@ Exit status: 0 fine, 1 the answer is no or a rule was bad, 2 wrong usage, 3 the 
 
 fn main() -> ExitCode {
     let Arguments { log, command } = Arguments::parse();
-    match log.start(command.is_service()).and_then(|()| command.run(&log)) {
+    let started = if command.starts_log() { Ok(()) } else { log.start(command.is_service(), None) };
+    match started.and_then(|()| command.run(&log)) {
         Ok(Outcome::Fine) | Err(Failure::OutputClosed) => ExitCode::SUCCESS,
         Ok(Outcome::No) => ExitCode::from(1),
         Err(failure) => {

@@ -1,6 +1,6 @@
 //! The contract between services: messages, clients and servers of package `muster.v1`, generated from the `.proto` files.
 //!
-//! Nothing is written here by hand; what the messages mean is said in their comments and in `docs/api.md`.
+//! Nothing is written here by hand; what the messages mean is said in their comments and in `docs/grpc.md`, which a test writes from them.
 
 /// Package `muster.v1`.
 #[allow(missing_docs, clippy::pedantic)]

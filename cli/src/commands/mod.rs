@@ -79,6 +79,11 @@ impl Command {
         }
     }
 
+    /// Whether it starts the log itself, because its configuration says where spans go.
+    pub(crate) fn starts_log(&self) -> bool {
+        matches!(self, Self::Serve(_))
+    }
+
     /// Does it.
     pub(crate) fn run(self, log: &LogArgs) -> Result<Outcome, Failure> {
         match self {

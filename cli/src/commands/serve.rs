@@ -10,8 +10,9 @@ use muster_loader::author;
 use muster_loader::config::Config;
 use muster_loader::schedule::Schedule;
 use muster_loader::stop::Stop;
-use muster_server::{Config as Serving, Rebuild, Server};
+use muster_server::{Config as Serving, Rebuild, Server, Traces};
 use rustix::process::nice;
+use tokio::runtime::Runtime;
 
 use super::schedule::build_job;
 use crate::failure::{Failure, Outcome};
@@ -61,11 +62,18 @@ impl Serve {
         if let Some(http) = self.http {
             serving.http = http;
         }
+        // Before anything runs that logs.
+        let runtime = runtime()?;
+        let traces = {
+            let _runtime = runtime.enter();
+            serving.otlp.as_deref().map(Traces::to).transpose()?
+        };
+        log.start(true, traces.as_ref())?;
         let stop = signals::stop()?;
         let rebuilds = self.config.as_deref().map(|file| rebuilds(file, &config, log, &stop)).transpose()?;
         let (rebuild, schedule) =
             rebuilds.map_or((None, None), |(rebuild, thread)| (Some(rebuild), Some(thread)));
-        let served = serve_until(&stop, serving, &config.store, rebuild, |_| ());
+        let served = serve_until((runtime, traces), &stop, serving, &config.store, rebuild, |_| ());
         if let Some(schedule) = schedule {
             let _ = schedule.join();
         }
@@ -86,10 +94,19 @@ pub(super) fn serve(
     store: &Path,
     listening: impl FnOnce(Addresses),
 ) -> Result<Outcome, Failure> {
-    serve_until(&signals::stop()?, serving, store, None, listening)
+    serve_until((runtime()?, None), &signals::stop()?, serving, store, None, listening)
+}
+
+/// The threads that wait for the network.
+fn runtime() -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Store(format!("cannot start threads: {error}")))
 }
 
 fn serve_until(
+    (runtime, traces): (Runtime, Option<Traces>),
     stop: &Stop,
     serving: Serving,
     store: &Path,
@@ -97,10 +114,6 @@ fn serve_until(
     listening: impl FnOnce(Addresses),
 ) -> Result<Outcome, Failure> {
     step_back(serving.heavy_nice)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::Store(format!("cannot start threads: {error}")))?;
     let said = Addresses { grpc: serving.grpc.clone(), http: serving.http.clone() };
     let served = runtime.block_on(async {
         let server = Server::bind(serving, store, author::here(), rebuild).await?;
@@ -113,6 +126,9 @@ fn serve_until(
     });
     // Also where the server could not start.
     stop.request();
+    if let Some(traces) = traces {
+        traces.end();
+    }
     // What still runs is only what nobody waits for any more.
     runtime.shutdown_background();
     served.map(|()| Outcome::Fine).map_err(Failure::from)

@@ -92,12 +92,21 @@ fn units_start_what_the_binary_takes() {
     }
     for path in files("deploy", &[".yaml"]) {
         for line in fs::read_to_string(&path).unwrap().lines() {
-            let Some(list) = line.trim().strip_prefix("args: ") else { continue };
+            // Those of Compose; in Kubernetes, `command` is the binary alone.
+            let list = line.trim().strip_prefix("args: ").or_else(|| line.strip_prefix("    command: "));
+            let Some(list) = list else { continue };
             taken(&serde_json::from_str::<Vec<String>>(list).unwrap(), path.to_str().unwrap());
             seen += 1;
         }
     }
-    assert!(seen >= 5, "{seen} starts");
+    for path in files("deploy", &["Dockerfile"]) {
+        for line in fs::read_to_string(&path).unwrap().lines() {
+            let Some(list) = line.strip_prefix("CMD ") else { continue };
+            taken(&serde_json::from_str::<Vec<String>>(list).unwrap(), path.to_str().unwrap());
+            seen += 1;
+        }
+    }
+    assert!(seen >= 10, "{seen} starts");
 }
 
 #[test]
@@ -111,8 +120,14 @@ fn configurations_are_read() {
             let lines = block.lines().map_while(|line| line.strip_prefix("    "));
             texts.push(lines.collect::<Vec<_>>().join("\n"));
         }
+        for block in text.split("    content: |\n").skip(1) {
+            let lines = block
+                .lines()
+                .map_while(|line| if line.is_empty() { Some("") } else { line.strip_prefix("      ") });
+            texts.push(lines.collect::<Vec<_>>().join("\n"));
+        }
     }
-    assert!(texts.len() >= 2);
+    assert!(texts.len() >= 4);
     for (number, text) in texts.iter().enumerate() {
         let file = dir.join(format!("{number}.toml"));
         fs::write(

@@ -120,6 +120,14 @@ impl Fault {
         }
     }
 
+    /// The part of the request that it is about.
+    pub(crate) fn field(&self) -> Option<&str> {
+        match self {
+            Self::Rule { field, .. } | Self::Invalid { field, .. } => Some(field),
+            _ => None,
+        }
+    }
+
     /// A question without an answer: the rule's fault, at `field`, or the store's.
     pub(crate) fn of_query(error: QueryError, field: &str) -> Self {
         match error {

@@ -23,6 +23,7 @@ use tokio::sync::watch;
 
 use crate::config::{Config, Verify};
 use crate::fault::{Fault, Result};
+use crate::meters::Tallies;
 
 /// How long a generation that failed to open or verify is left alone before it is tried again.
 const AGAIN_AFTER: Duration = Duration::from_secs(60);
@@ -55,8 +56,6 @@ pub(crate) enum Form {
     Text,
     /// As a JSON tree.
     Json,
-    /// As the name of a label.
-    Label,
 }
 
 /// A rule as it was asked for, and what `now()` was said to mean.
@@ -151,7 +150,6 @@ impl Generation {
         match rule.form {
             Form::Text => Rule::parse(rule.text, reading.limits),
             Form::Json => Rule::from_json(rule.text, self.snapshot.schema(), reading.limits),
-            Form::Label => Ok(Rule::Label(rule.text.to_owned())),
         }
     }
 
@@ -206,6 +204,7 @@ pub(crate) struct Generations {
     /// Why there is none, or why it is not the newest.
     problem: ArcSwapOption<String>,
     others: Mutex<Others>,
+    tallies: Tallies,
     /// The number in service, for those who wait for a change.
     changed: watch::Sender<u64>,
     masks: ArcSwap<Masks>,
@@ -233,10 +232,21 @@ impl Generations {
             serving: ArcSwapOption::empty(),
             problem: ArcSwapOption::empty(),
             others: Mutex::default(),
+            tallies: Tallies::default(),
             changed: watch::channel(0).0,
             masks: ArcSwap::default(),
             applying: Mutex::default(),
         }
+    }
+
+    /// What is counted of them and of their rules.
+    pub(crate) fn tallies(&self) -> &Tallies {
+        &self.tallies
+    }
+
+    /// All that are open: in service, held, or still asked by somebody.
+    pub(crate) fn alive(&self) -> Vec<Arc<Generation>> {
+        self.others().alive.iter().filter_map(Weak::upgrade).collect()
     }
 
     /// The store.
@@ -369,6 +379,7 @@ impl Generations {
         if let Some(before) = serving {
             self.hold(before);
         }
+        self.tallies.swapped(begun.elapsed());
         self.changed.send_replace(generation);
         tracing::info!(generation, users, seconds = begun.elapsed().as_secs_f64(), "in service");
         Ok(())

@@ -19,9 +19,12 @@ mod rest;
 mod serve;
 mod service;
 mod sparing;
+mod traces;
+mod watching;
 
 pub use access::{TokenEntry, TokensError, TokensFile};
 pub use caller::{Caller, Role};
 pub use config::{Config, Tokens, Verify};
 pub use rebuild::{Rebuild, RebuildFault, RebuildPhase, RebuildState, RebuildStatus};
 pub use serve::{ServeError, Server};
+pub use traces::{Traces, TracesError};

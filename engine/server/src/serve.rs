@@ -20,6 +20,7 @@ use crate::meters::Meters;
 use crate::rebuild::Rebuild;
 use crate::rest;
 use crate::service::Service;
+use crate::watching::Watcher;
 
 /// Why the server does not run.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +77,8 @@ impl Server {
         let http = listen_at(&config.http, "http").await?;
         let service = Service::new(config, store, author, rebuild)
             .map_err(|source| ServeError::System { doing: "start threads", source })?;
-        Ok(Self { service, access, meters: Arc::default(), tls, grpc, http })
+        let meters = Arc::new(Meters::new(Arc::clone(&service), [grpc.tally(), http.tally()]));
+        Ok(Self { service, access, meters, tls, grpc, http })
     }
 
     /// Where gRPC listens, if that is no file.
@@ -88,7 +90,10 @@ impl Server {
     fn follow_store(&self) -> Result<Every, ServeError> {
         let service = Arc::clone(&self.service);
         let (every, nice) = (Duration::from_millis(service.config.follow_ms), service.config.heavy_nice);
-        Every::start("follower", every, nice, move || service.generations.follow(service.reading()))
+        Every::start("follower", every, nice, move || {
+            service.generations.follow(service.reading());
+            service.note_rebuild();
+        })
     }
 
     /// Follows tokens and certificates: apart from the store, since a generation may take long to verify.
@@ -108,9 +113,16 @@ impl Server {
         self.http.local_addr()
     }
 
+    /// Tells what is measured, in Prometheus' text format, for as long as anybody asks.
+    pub fn metrics(&self) -> impl Fn() -> String + Send + Sync + use<> {
+        let meters = Arc::clone(&self.meters);
+        move || meters.render()
+    }
+
     /// Answers until `end` is done, then finishes what is under way.
     pub async fn run(self, end: impl Future<Output = ()> + Send) -> Result<(), ServeError> {
-        let (routes, health) = grpc::routes(&self.service, &self.access, &self.meters);
+        let watched = Arc::new(Watcher::new(Arc::clone(&self.meters)));
+        let (routes, health) = grpc::routes(&self.service, &self.access, &watched);
         let follower = self.follow_store()?;
         let watcher = self.watch_files()?;
         let telling = tokio::spawn(tell_health(Arc::clone(&self.service), health.clone()));
@@ -120,7 +132,7 @@ impl Server {
         let tallies = [self.grpc.tally(), self.http.tally()];
         let served = [
             (self.grpc, Protocol::Grpc, routes.prepare().into_axum_router()),
-            (self.http, Protocol::Http, rest::router(&self.service, &self.access, &self.meters)),
+            (self.http, Protocol::Http, rest::router(&self.service, &self.access, &self.meters, &watched)),
         ];
         let files = listen::raise_descriptors();
         let connections = listen::connections(config.connections, served.len() as u64, files);

@@ -1,6 +1,7 @@
 //! What a plan does and what it costs: estimates beside what running each node gave.
 
 use std::fmt;
+use std::fmt::Write as _;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -72,6 +73,43 @@ impl Audience {
             micros,
             shared: node.memo.is_some(),
             terms,
+        }
+    }
+
+    /// The plan with what it expects, in one line; nothing is run. Tells no more than so many operations, and no ids of users.
+    pub fn plan_in_words(&self, operations_max: usize) -> String {
+        let (mut text, mut left) = (String::new(), operations_max);
+        self.add_words(self.plan.root(), &mut left, &mut text);
+        text
+    }
+
+    fn add_words(&self, id: NodeId, left: &mut usize, text: &mut String) {
+        let Some(rest) = left.checked_sub(1) else {
+            // Once, at the first that is left out.
+            if !text.ends_with("...") {
+                text.push_str("...");
+            }
+            return;
+        };
+        *left = rest;
+        let node = self.plan.node(id);
+        let selects = if matches!(node.op, Op::UserIds(_)) { "users by id" } else { &*node.label };
+        let exact = if node.exact { "" } else { "about " };
+        let (name, rows) = (name_of(&node.op), node.rows.round());
+        text.push_str(name);
+        if selects != name {
+            text.push_str(": ");
+            text.push_str(selects);
+        }
+        // Writing to a String does not fail.
+        let _ = write!(text, " [{exact}{rows} rows, {}]", bytes(node.bytes));
+        let terms = node.op.terms();
+        for (at, &term) in terms.iter().enumerate() {
+            text.push_str(if at == 0 { " (" } else { ", " });
+            self.add_words(term, left, text);
+        }
+        if !terms.is_empty() {
+            text.push(')');
         }
     }
 }

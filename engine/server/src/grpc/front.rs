@@ -1,17 +1,19 @@
 //! What every gRPC call goes through: who asks, until when, how long it took, how it ended.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tonic::metadata::MetadataMap;
+use tonic::metadata::{AsciiMetadataValue, MetadataMap};
 use tonic::{Request, Response, Status};
+use tracing::Instrument as _;
 
 use super::status::status;
 use crate::access::Access;
-use crate::fault::{Fault, Result};
+use crate::fault::Result;
 use crate::listen::Peer;
-use crate::meters::{Meters, Method};
+use crate::meters::Method;
 use crate::service::{Ask, Service};
+use crate::watching::{Failure, REQUEST_ID_HEADER, Watched, Watcher};
 
 /// The header in which gRPC gives a deadline.
 const TIMEOUT_HEADER: &str = "grpc-timeout";
@@ -20,7 +22,7 @@ const TIMEOUT_HEADER: &str = "grpc-timeout";
 pub(super) struct Front {
     pub(super) service: Arc<Service>,
     pub(super) access: Arc<Access>,
-    pub(super) meters: Arc<Meters>,
+    pub(super) watcher: Arc<Watcher>,
 }
 
 impl Front {
@@ -34,19 +36,39 @@ impl Front {
     where
         F: Future<Output = Result<A>>,
     {
-        let begun = Instant::now();
         let (metadata, extensions, question) = request.into_parts();
         let peer = extensions.get::<Peer>();
-        let result = match self.ask(&metadata, peer, begun) {
-            Ok(ask) => work(Arc::clone(&self.service), ask, question).await,
+        let watched = self.watcher.begin(method, |name| text(&metadata, name));
+        let result = match self.ask(&metadata, peer, &watched) {
+            Ok(ask) => {
+                let work = work(Arc::clone(&self.service), ask, question);
+                work.instrument(watched.span.clone()).await
+            }
             Err(fault) => Err(fault),
         };
         if let Err(fault) = &result {
             self.access.refused(fault.name(), fault, peer, &method);
         }
-        let outcome = result.as_ref().map_or_else(Fault::name, |_| "OK");
-        self.meters.ended(method, outcome, begun.elapsed());
-        result.map(Response::new).map_err(status)
+        watched.ended(result.as_ref().err().map(|fault| Failure {
+            code: fault.name(),
+            field: fault.field(),
+            what: fault,
+        }));
+        // An id is visible ASCII, so it is a header's value.
+        let id = watched.id.as_deref().and_then(|id| id.parse::<AsciiMetadataValue>().ok());
+        let told = |metadata: &mut MetadataMap| id.map(|id| metadata.insert(REQUEST_ID_HEADER, id));
+        match result {
+            Ok(answer) => {
+                let mut response = Response::new(answer);
+                told(response.metadata_mut());
+                Ok(response)
+            }
+            Err(fault) => {
+                let mut status = status(fault);
+                told(status.metadata_mut());
+                Err(status)
+            }
+        }
     }
 
     /// Lets a call pass that whoever may ask may make.
@@ -61,12 +83,18 @@ impl Front {
         }
     }
 
-    fn ask(&self, metadata: &MetadataMap, peer: Option<&Peer>, begun: Instant) -> Result<Ask> {
+    fn ask(&self, metadata: &MetadataMap, peer: Option<&Peer>, watched: &Watched<'_>) -> Result<Ask> {
         let caller = self.access.caller(metadata.as_ref(), peer)?;
-        let text = |name: &str| metadata.get(name).and_then(|value| value.to_str().ok());
-        let given = text(TIMEOUT_HEADER).and_then(timeout);
-        Ok(Ask { caller, deadline: self.service.deadline(begun, given), generation: 0, now: None })
+        watched.caller(&caller);
+        let given = text(metadata, TIMEOUT_HEADER).and_then(timeout);
+        let deadline = self.service.deadline(watched.begun, given);
+        Ok(Ask { caller, deadline, generation: 0, now: None, span: watched.span.clone() })
     }
+}
+
+/// What a header says.
+fn text<'a>(metadata: &'a MetadataMap, name: &str) -> Option<&'a str> {
+    metadata.get(name).and_then(|value| value.to_str().ok())
 }
 
 /// A timeout as gRPC writes it: digits and a unit.

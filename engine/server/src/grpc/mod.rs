@@ -20,8 +20,8 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::access::Access;
-use crate::meters::Meters;
 use crate::service::Service;
+use crate::watching::Watcher;
 use admin::AdminService;
 use front::Front;
 use segments::SegmentsService;
@@ -35,13 +35,13 @@ const TOLD: [&str; 5] =
 pub(crate) fn routes(
     service: &Arc<Service>,
     access: &Arc<Access>,
-    meters: &Arc<Meters>,
+    watcher: &Arc<Watcher>,
 ) -> (Routes, HealthReporter) {
     let front = || {
         Arc::new(Front {
             service: Arc::clone(service),
             access: Arc::clone(access),
-            meters: Arc::clone(meters),
+            watcher: Arc::clone(watcher),
         })
     };
     let bytes = service.config.request_bytes;

@@ -3,13 +3,14 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use tracing::Instrument as _;
 
 use super::problem::Problem;
 use crate::access::Access;
@@ -17,11 +18,12 @@ use crate::fault::{Fault, Result};
 use crate::listen::Peer;
 use crate::meters::{Meters, Method};
 use crate::service::{Ask, Service};
+use crate::watching::{self, Watched, Watcher};
 
 /// The header in which a caller says how long it waits, in milliseconds.
 pub(super) const TIMEOUT_HEADER: &str = "x-muster-timeout-ms";
 /// The header that names a request, given by the caller or made.
-pub(super) const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static(watching::REQUEST_ID_HEADER);
 /// Bytes of a request's id that are taken from a caller.
 const REQUEST_ID_BYTES_MAX: usize = 128;
 
@@ -30,14 +32,17 @@ pub(super) struct Front {
     pub(super) service: Arc<Service>,
     pub(super) access: Arc<Access>,
     pub(super) meters: Arc<Meters>,
+    pub(super) watcher: Arc<Watcher>,
     pub(super) ids: RequestIds,
 }
 
 impl Front {
-    fn ask(&self, headers: &HeaderMap, peer: Option<&Peer>, begun: Instant) -> Result<Ask> {
+    fn ask(&self, headers: &HeaderMap, peer: Option<&Peer>, watched: &Watched<'_>) -> Result<Ask> {
         let caller = self.access.caller(headers, peer)?;
         let given = headers.get(TIMEOUT_HEADER).map(timeout).transpose()?;
-        Ok(Ask { caller, deadline: self.service.deadline(begun, given), generation: 0, now: None })
+        watched.caller(&caller);
+        let deadline = self.service.deadline(watched.begun, given);
+        Ok(Ask { caller, deadline, generation: 0, now: None, span: watched.span.clone() })
     }
 }
 
@@ -54,12 +59,18 @@ pub(super) async fn measure(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let begun = Instant::now();
+    let id = request.extensions().get::<RequestId>().cloned();
+    // The request has its id already: one that was given, or one of ours.
+    let header = |name: &str| match (name, &id) {
+        (watching::REQUEST_ID_HEADER, Some(id)) => Some(id.as_str()),
+        _ => request.headers().get(name).and_then(|value| value.to_str().ok()),
+    };
+    let watched = front.watcher.begin(method, header);
     let peer = request.extensions().get::<Peer>().cloned();
-    let response = match front.ask(request.headers(), peer.as_ref(), begun) {
+    let response = match front.ask(request.headers(), peer.as_ref(), &watched) {
         Ok(ask) => {
             request.extensions_mut().insert(ask);
-            next.run(request).await
+            next.run(request).instrument(watched.span.clone()).await
         }
         Err(fault) => Problem::from(fault).into_response(),
     };
@@ -67,8 +78,7 @@ pub(super) async fn measure(
     if let Some(problem) = problem {
         front.access.refused(problem.outcome(), &problem.detail(), peer.as_ref(), &method);
     }
-    let outcome = problem.map_or("OK", Problem::outcome);
-    front.meters.ended(method, outcome, begun.elapsed());
+    watched.ended(problem.map(Problem::failure));
     response
 }
 

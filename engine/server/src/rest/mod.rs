@@ -24,16 +24,23 @@ use axum::routing::{MethodRouter, get, post};
 use crate::access::Access;
 use crate::meters::{Meters, Method};
 use crate::service::Service;
+use crate::watching::Watcher;
 use catalog::no_catalog;
 use front::Front;
 use problem::Problem;
 
 /// Everything that HTTP serves.
-pub(crate) fn router(service: &Arc<Service>, access: &Arc<Access>, meters: &Arc<Meters>) -> Router {
+pub(crate) fn router(
+    service: &Arc<Service>,
+    access: &Arc<Access>,
+    meters: &Arc<Meters>,
+    watcher: &Arc<Watcher>,
+) -> Router {
     let front = Arc::new(Front {
         service: Arc::clone(service),
         access: Arc::clone(access),
         meters: Arc::clone(meters),
+        watcher: Arc::clone(watcher),
         ids: front::RequestIds::default(),
     });
     let finish = from_fn_with_state(Arc::clone(&front), front::finish);

@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::fault::Fault;
+use crate::watching::Failure;
 
 /// The media type of a problem document.
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
@@ -170,6 +171,11 @@ impl Problem {
     /// What is counted.
     pub(super) fn outcome(&self) -> &'static str {
         self.0.outcome
+    }
+
+    /// What is counted and logged of it.
+    pub(super) fn failure(&self) -> Failure<'_> {
+        Failure { code: self.0.outcome, field: self.0.field.as_deref(), what: &self.0.detail }
     }
 
     /// The document as one line of JSON.

@@ -110,11 +110,16 @@ impl Service {
         let generation = self.generation(ask).await?;
         let rule = self.rule_of(segment, ask, || "segment".to_owned())?;
         let origin = Origin::of(&generation, ask);
-        if let Some(Counted { count, targetable, .. }) = generation.counted(&rule) {
+        let known = generation.counted(&rule);
+        if self.config.cached_counts > 0 {
+            self.generations.tallies().counts.asked(known.is_some());
+        }
+        if let Some(Counted { count, targetable, .. }) = known {
             return Ok(Count { count, targetable, cached: true, elapsed: Duration::ZERO, origin });
         }
         let audience = self.audience(&generation, ask, segment, || "segment".to_owned()).await?;
-        let answer = move || Ok(counted(&audience, origin));
+        let service = Arc::clone(self);
+        let answer = move || Ok(service.evaluated(&[&audience], || counted(&audience, origin)));
         let masks = generation.snapshot().masks_version();
         let count = match generation.compiled(&rule) {
             // The index knows it: nothing is evaluated, so it need not wait for what is.
@@ -142,11 +147,12 @@ impl Service {
             let outline = match form {
                 Form::Text => Rule::parse(&text, limits).map(|rule| Outline::of(&rule)),
                 Form::Json => Outline::from_json(&text, schema, limits),
-                Form::Label => Ok(Outline::of(&Rule::Label(text.clone()))),
             };
             let outline = outline.map_err(|error| located(error.into()))?;
             let scope = Scope { now: origin.now, labels: service.reading().labels, limits };
-            let preview = preview(generation.snapshot(), &outline, &scope).map_err(located)?;
+            let preview =
+                service.evaluated(&[&audience], || preview(generation.snapshot(), &outline, &scope));
+            let preview = preview.map_err(located)?;
             let targetable = targetable(&audience, preview.count);
             Ok(Previewed { preview, targetable, elapsed: begun.elapsed(), origin })
         };
@@ -172,8 +178,9 @@ impl Service {
             let columns = of.columns.iter().enumerate();
             let columns =
                 columns.map(|(at, name)| service.profiled(&generation, &audience, &everybody, name, at, &of));
-            let columns = columns.collect::<Result<_>>()?;
-            Ok(Profile { count: audience.count(), columns, elapsed: begun.elapsed(), origin })
+            let (columns, count) =
+                service.evaluated(&[&audience], || (columns.collect::<Result<_>>(), audience.count()));
+            Ok(Profile { count, columns: columns?, elapsed: begun.elapsed(), origin })
         };
         self.heavily(ask, work).await
     }
@@ -224,10 +231,11 @@ impl Service {
         for (at, segment) in segments.enumerate() {
             audiences.push(self.audience(&generation, ask, segment?, || format!("segments[{at}]")).await?);
         }
+        let service = Arc::clone(self);
         let work = move || {
             let begun = Instant::now();
             let audiences: Vec<&Audience> = audiences.iter().map(Arc::as_ref).collect();
-            let overlap = overlap(&audiences)?;
+            let overlap = service.evaluated(&audiences, || overlap(&audiences))?;
             Ok(Overlaps { overlap, elapsed: begun.elapsed(), origin })
         };
         self.heavily(ask, work).await

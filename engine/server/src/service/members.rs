@@ -68,7 +68,7 @@ impl Service {
     }
 
     async fn send_members(
-        &self,
+        self: &Arc<Self>,
         ask: &Ask,
         audience: &Arc<Audience>,
         of: MembersOf,
@@ -81,8 +81,14 @@ impl Service {
             let (audience, from, most) = (Arc::clone(audience), token.take(), left);
             // Each batch has its own time: the stream as a whole takes as long as its reader.
             let ask = Ask { deadline: self.deadline(Instant::now(), None), ..ask.clone() };
-            let batch =
-                self.heavily(&ask, move || next_batch(&audience, from.as_deref(), most, origin)).await;
+            let service = Arc::clone(self);
+            let work = move || {
+                service.evaluated(&[&audience], || next_batch(&audience, from.as_deref(), most, origin))
+            };
+            let batch = self.heavily(&ask, work).await;
+            if let Err(fault) = &batch {
+                ask.span.in_scope(|| tracing::info!(code = fault.name(), "a stream of members ended early"));
+            }
             let (found, next) = match &batch {
                 Ok(batch) => (batch.user_ids.len() as u64, batch.next_page_token.clone()),
                 Err(_) => (0, None),

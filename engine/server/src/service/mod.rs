@@ -7,6 +7,7 @@ mod counting;
 mod members;
 mod membership;
 mod pages;
+mod slow;
 mod users;
 
 use std::path::Path;
@@ -18,13 +19,15 @@ use muster_engine::execute::Audience;
 use muster_engine::rule::labels::NoLabels;
 use muster_engine::snapshot::Author;
 use tokio::sync::Semaphore;
+use tracing::Span;
 
 use crate::caller::Caller;
 use crate::config::Config;
 use crate::fault::{Fault, Result};
 use crate::generations::{Form, Generation, Generations, Reading, RuleRef};
 use crate::pool::{Load, Pool, PoolSize};
-use crate::rebuild::Rebuild;
+use crate::rebuild::{Rebuild, RebuildState};
+use crate::sparing::Sparing;
 
 pub(crate) use admin::{Changed, Listed, ListedState, Rolled, Status};
 pub(crate) use counting::{Count, Overlaps, Previewed, Profile, ProfileOf, ProfiledColumn};
@@ -61,6 +64,8 @@ pub(crate) struct Ask {
     pub(crate) generation: u64,
     /// What `now()` means, in Unix seconds, if it was said.
     pub(crate) now: Option<i64>,
+    /// The request in logs and traces; none for most memberships.
+    pub(crate) span: Span,
 }
 
 /// Of which generation an answer is, and of when.
@@ -94,6 +99,8 @@ pub(crate) struct Service {
     heavy: Pool,
     compiling: Pool,
     streams: Arc<Semaphore>,
+    /// Slow questions that are logged.
+    slow: Sparing,
     rebuild: Option<Arc<dyn Rebuild>>,
     /// This machine and its clock, for the history of the store.
     author: Author,
@@ -123,6 +130,7 @@ impl Service {
             heavy: Pool::start("heavy", size)?,
             compiling: Pool::start("compiling", compiling)?,
             streams: Arc::new(Semaphore::new(config.streams)),
+            slow: Sparing::default(),
             rebuild,
             author,
             started: Timestamp::now(),
@@ -133,6 +141,24 @@ impl Service {
     /// How busy the pool for heavy questions is.
     pub(crate) fn load(&self) -> Load {
         self.heavy.load()
+    }
+
+    /// How busy each pool is: its name, its threads, its load.
+    pub(crate) fn loads(&self) -> [(&'static str, usize, Load); 2] {
+        let of = |name, pool: &Pool| (name, pool.threads(), pool.load());
+        [of("heavy", &self.heavy), of("compiling", &self.compiling)]
+    }
+
+    /// Streams of members that are open.
+    pub(crate) fn open_streams(&self) -> usize {
+        self.config.streams.saturating_sub(self.streams.available_permits())
+    }
+
+    /// Counts a rebuild that has ended. Whether one runs.
+    pub(crate) fn note_rebuild(&self) -> bool {
+        let Some(status) = self.rebuild.as_ref().and_then(|rebuild| rebuild.status()) else { return false };
+        self.generations.tallies().rebuilt(&status);
+        status.state == RebuildState::Running
     }
 
     /// How rules are read.
@@ -149,11 +175,17 @@ impl Service {
 
     /// The generation that is asked.
     async fn generation(self: &Arc<Self>, ask: &Ask) -> Result<Arc<Generation>> {
-        if let Some(open) = self.generations.get(ask.generation)? {
-            return Ok(open);
-        }
-        let (service, number) = (Arc::clone(self), ask.generation);
-        self.compiling.run(&ask.caller.name, ask.deadline, move || service.generations.open(number)).await
+        let open = self.generations.get(ask.generation)?;
+        let generation = match open {
+            Some(open) => open,
+            None => {
+                let (service, number) = (Arc::clone(self), ask.generation);
+                let open = move || service.generations.open(number);
+                self.compiling.run(&ask.caller.name, ask.deadline, open).await?
+            }
+        };
+        ask.span.record("generation", generation.number());
+        Ok(generation)
     }
 
     /// The rule that a segment stands for. `field` names it in the request, if something is wrong with it.
@@ -181,7 +213,9 @@ impl Service {
         field: impl Fn() -> String,
     ) -> Result<Arc<Audience>> {
         let rule = self.rule_of(segment, ask, &field)?;
-        if let Some(compiled) = generation.compiled(&rule) {
+        let compiled = generation.compiled(&rule);
+        self.generations.tallies().rules.asked(compiled.is_some());
+        if let Some(compiled) = compiled {
             return Ok(compiled);
         }
         let (service, generation) = (Arc::clone(self), Arc::clone(generation));
@@ -190,6 +224,7 @@ impl Service {
             let rule = RuleRef { form, text: &text, now };
             generation.compile(rule, service.reading()).map_err(|error| Fault::of_query(error, &field))
         };
+        let compile = within(step(ask, || tracing::info_span!("compile")), compile);
         self.compiling.run(&ask.caller.name, ask.deadline, compile).await
     }
 
@@ -199,8 +234,19 @@ impl Service {
         ask: &Ask,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        let work = within(step(ask, || tracing::info_span!("evaluate")), work);
         self.heavy.run(&ask.caller.name, ask.deadline, work).await
     }
+}
+
+/// A step of a request, where the request has a span. It begins when the step is asked for, so that waiting is seen, too.
+fn step(ask: &Ask, span: impl FnOnce() -> Span) -> Span {
+    if ask.span.is_disabled() { Span::none() } else { ask.span.in_scope(span) }
+}
+
+/// The same work, within a span.
+fn within<T>(span: Span, work: impl FnOnce() -> T) -> impl FnOnce() -> T {
+    move || span.in_scope(work)
 }
 
 fn unknown_label(field: &str, named: &str) -> Fault {
