@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 
 /// A server has so long to begin.
-const STARTING_MAX: Duration = Duration::from_secs(120);
+const STARTING_MAX: Duration = Duration::from_mins(2);
 
 /// A server.
 pub(super) struct Child {

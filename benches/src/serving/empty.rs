@@ -15,34 +15,34 @@ impl Segments for Empty {
     type MembersStream = tokio_stream::Empty<Result<v1::MembersResponse, Status>>;
 
     async fn count(&self, _: Request<v1::CountRequest>) -> Answer<v1::CountResponse> {
-        Ok(Response::new(Default::default()))
+        Ok(Response::new(v1::CountResponse::default()))
     }
     async fn members(&self, _: Request<v1::MembersRequest>) -> Answer<Self::MembersStream> {
         Ok(Response::new(tokio_stream::empty()))
     }
     async fn is_in_segment(&self, _: Request<v1::IsInSegmentRequest>) -> Answer<v1::IsInSegmentResponse> {
-        Ok(Response::new(Default::default()))
+        Ok(Response::new(v1::IsInSegmentResponse::default()))
     }
     async fn batch_is_in_segment(
         &self,
         _: Request<v1::BatchIsInSegmentRequest>,
     ) -> Answer<v1::BatchIsInSegmentResponse> {
-        Ok(Response::new(Default::default()))
+        Ok(Response::new(v1::BatchIsInSegmentResponse::default()))
     }
     async fn preview(&self, _: Request<v1::PreviewRequest>) -> Answer<v1::PreviewResponse> {
-        Ok(Response::new(Default::default()))
+        Ok(Response::new(v1::PreviewResponse::default()))
     }
     async fn profile(&self, _: Request<v1::ProfileRequest>) -> Answer<v1::ProfileResponse> {
-        Ok(Response::new(Default::default()))
+        Ok(Response::new(v1::ProfileResponse::default()))
     }
     async fn explain(&self, _: Request<v1::ExplainRequest>) -> Answer<v1::ExplainResponse> {
-        Ok(Response::new(Default::default()))
+        Ok(Response::new(v1::ExplainResponse::default()))
     }
     async fn overlap(&self, _: Request<v1::OverlapRequest>) -> Answer<v1::OverlapResponse> {
-        Ok(Response::new(Default::default()))
+        Ok(Response::new(v1::OverlapResponse::default()))
     }
     async fn get_user(&self, _: Request<v1::GetUserRequest>) -> Answer<v1::GetUserResponse> {
-        Ok(Response::new(Default::default()))
+        Ok(Response::new(v1::GetUserResponse::default()))
     }
 }
 

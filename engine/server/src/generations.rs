@@ -26,7 +26,7 @@ use crate::fault::{Fault, Result};
 use crate::meters::Tallies;
 
 /// How long a generation that failed to open or verify is left alone before it is tried again.
-const AGAIN_AFTER: Duration = Duration::from_secs(60);
+const AGAIN_AFTER: Duration = Duration::from_mins(1);
 /// Rules of the generation before are compiled for the next one for so long at most.
 const WARMING_MAX: Duration = Duration::from_secs(5);
 

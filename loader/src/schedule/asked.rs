@@ -14,12 +14,19 @@ pub struct Asked {
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// Asked for and not begun: perhaps with a reason to publish in any case.
-    waiting: Option<Option<String>>,
+    /// Asked for and not begun.
+    waiting: Option<Request>,
     /// The run that goes on, or the last one.
     last: Option<Run>,
     /// Why nobody hears any more.
     closed: Option<String>,
+}
+
+/// A build that is asked for.
+#[derive(Debug)]
+pub(super) struct Request {
+    /// Why it may be published in any case.
+    pub(super) accept: Option<String>,
 }
 
 /// Why a build was not begun.
@@ -52,7 +59,7 @@ impl Asked {
             error: None,
             report: serde_json::Map::new(),
         };
-        shared.waiting = Some(accept);
+        shared.waiting = Some(Request { accept });
         // So that whoever asks next hears that one goes on, also before it has begun.
         shared.last = Some(run.clone());
         Ok(run)
@@ -68,7 +75,7 @@ impl Asked {
         self.shared().closed = Some(reason);
     }
 
-    pub(super) fn take(&self) -> Option<Option<String>> {
+    pub(super) fn take(&self) -> Option<Request> {
         self.shared().waiting.take()
     }
 

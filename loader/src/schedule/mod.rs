@@ -293,8 +293,8 @@ fn wait_for(due: Option<(Timestamp, Cause)>, stop: &Stop, asked: &Asked) -> Next
         if stop.requested() {
             return Next::Stop;
         }
-        if let Some(accept) = asked.take() {
-            return Next::Asked(accept);
+        if let Some(request) = asked.take() {
+            return Next::Asked(request.accept);
         }
         let mut pause = LOOK_EVERY;
         if let Some((due, cause)) = due {

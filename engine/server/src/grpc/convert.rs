@@ -14,10 +14,7 @@ use crate::rebuild::{RebuildState, RebuildStatus};
 use crate::service::{Listed, ListedState, ProfiledColumn, Segment};
 
 /// The segment of a request; `field` names it there.
-pub(super) fn segment<'a>(
-    segment: Option<&'a v1::Segment>,
-    field: impl Fn() -> String,
-) -> Result<Segment<'a>> {
+pub(super) fn segment(segment: Option<&v1::Segment>, field: impl Fn() -> String) -> Result<Segment<'_>> {
     use v1::segment::By;
     match segment.and_then(|segment| segment.by.as_ref()) {
         Some(By::LabelId(id)) => Ok(Segment::LabelId(*id)),
@@ -38,11 +35,13 @@ pub(super) fn said(now: Option<&Timestamp>) -> Result<Option<i64>> {
 }
 
 /// An instant of whole seconds.
+#[expect(clippy::unnecessary_wraps, reason = "messages have every message in them as an option")]
 pub(super) fn instant(seconds: i64) -> Option<Timestamp> {
     Some(Timestamp { seconds, nanos: 0 })
 }
 
 /// An instant of the clock.
+#[expect(clippy::unnecessary_wraps, reason = "messages have every message in them as an option")]
 pub(super) fn clock(at: jiff::Timestamp) -> Option<Timestamp> {
     // Both count from the same second, but this one has no negative nanoseconds.
     let nanos = at.as_nanosecond();
@@ -53,6 +52,7 @@ pub(super) fn clock(at: jiff::Timestamp) -> Option<Timestamp> {
 }
 
 /// A time span.
+#[expect(clippy::unnecessary_wraps, reason = "messages have every message in them as an option")]
 pub(super) fn span(span: Duration) -> Option<prost_types::Duration> {
     Some(prost_types::Duration { seconds: span.as_secs() as i64, nanos: span.subsec_nanos() as i32 })
 }

@@ -108,7 +108,7 @@ impl Service {
     /// How many users a segment has.
     pub(crate) async fn count(self: &Arc<Self>, ask: &Ask, segment: Segment<'_>) -> Result<Count> {
         let generation = self.generation(ask).await?;
-        let rule = self.rule_of(segment, ask, || "segment".to_owned())?;
+        let rule = Self::rule_of(segment, ask, || "segment".to_owned())?;
         let origin = Origin::of(&generation, ask);
         let known = generation.counted(&rule);
         if self.config.cached_counts > 0 {
@@ -136,7 +136,7 @@ impl Service {
         let generation = self.generation(ask).await?;
         let origin = Origin::of(&generation, ask);
         let audience = self.audience(&generation, ask, segment, || "segment".to_owned()).await?;
-        let rule = self.rule_of(segment, ask, || "segment".to_owned())?;
+        let rule = Self::rule_of(segment, ask, || "segment".to_owned())?;
         let (form, text) = (rule.form, rule.text.to_owned());
         let service = Arc::clone(self);
         let work = move || {

@@ -47,10 +47,7 @@ impl Service {
         self.check_segments(segments.len())?;
         let generation = self.generation(ask).await?;
         let snapshot = generation.snapshot();
-        let overlay = match overlay.is_empty() {
-            true => None,
-            false => Some(fresher(snapshot, overlay)?),
-        };
+        let overlay = if overlay.is_empty() { None } else { Some(fresher(snapshot, &overlay)?) };
         let row = snapshot.ids().row(user_id)?;
         // Known, and whether a target; one state of the masks for the whole answer.
         let targetable = row.and_then(|row| snapshot.targetable(row));
@@ -131,7 +128,7 @@ fn looked_up(audience: &Audience, user_ids: &[u64], origin: Origin) -> Result<In
 }
 
 /// Fresher values of a user's features.
-pub(super) fn fresher(snapshot: &Snapshot, values: Vec<(String, Feature)>) -> Result<Overlay> {
+pub(super) fn fresher(snapshot: &Snapshot, values: &[(String, Feature)]) -> Result<Overlay> {
     let named = values.iter().map(|(name, value)| (name.as_str(), value.clone()));
     Overlay::new(snapshot.schema(), named).map_err(|error| Fault::Rule { field: "overlay".to_owned(), error })
 }

@@ -175,26 +175,19 @@ impl Service {
 
     /// The generation that is asked.
     async fn generation(self: &Arc<Self>, ask: &Ask) -> Result<Arc<Generation>> {
-        let open = self.generations.get(ask.generation)?;
-        let generation = match open {
-            Some(open) => open,
-            None => {
-                let (service, number) = (Arc::clone(self), ask.generation);
-                let open = move || service.generations.open(number);
-                self.compiling.run(&ask.caller.name, ask.deadline, open).await?
-            }
+        let generation = if let Some(open) = self.generations.get(ask.generation)? {
+            open
+        } else {
+            let (service, number) = (Arc::clone(self), ask.generation);
+            let open = move || service.generations.open(number);
+            self.compiling.run(&ask.caller.name, ask.deadline, open).await?
         };
         ask.span.record("generation", generation.number());
         Ok(generation)
     }
 
     /// The rule that a segment stands for. `field` names it in the request, if something is wrong with it.
-    fn rule_of<'a>(
-        &self,
-        segment: Segment<'a>,
-        ask: &Ask,
-        field: impl Fn() -> String,
-    ) -> Result<RuleRef<'a>> {
+    fn rule_of<'a>(segment: Segment<'a>, ask: &Ask, field: impl Fn() -> String) -> Result<RuleRef<'a>> {
         let (form, text) = match segment {
             Segment::Rule(text) => (Form::Text, text),
             Segment::Json(text) => (Form::Json, text),
@@ -212,7 +205,7 @@ impl Service {
         segment: Segment<'_>,
         field: impl Fn() -> String,
     ) -> Result<Arc<Audience>> {
-        let rule = self.rule_of(segment, ask, &field)?;
+        let rule = Self::rule_of(segment, ask, &field)?;
         let compiled = generation.compiled(&rule);
         self.generations.tallies().rules.asked(compiled.is_some());
         if let Some(compiled) = compiled {

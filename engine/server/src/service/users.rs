@@ -75,10 +75,7 @@ impl Service {
         let audience = self.audience(&generation, ask, segment, || "segment".to_owned()).await?;
         let work = move || {
             let snapshot = generation.snapshot();
-            let overlay = match overlay.is_empty() {
-                true => None,
-                false => Some(fresher(snapshot, overlay)?),
-            };
+            let overlay = if overlay.is_empty() { None } else { Some(fresher(snapshot, &overlay)?) };
             let why =
                 audience.why(user_id, overlay.as_ref()).map_err(|error| Fault::of_query(error, "segment"))?;
             let row = snapshot.ids().row(user_id)?;

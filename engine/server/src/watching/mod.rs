@@ -88,7 +88,7 @@ impl Watched<'_> {
     }
 
     /// It has ended: with an answer, or with a failure.
-    pub(crate) fn ended(&self, failure: Option<Failure<'_>>) {
+    pub(crate) fn ended(&self, failure: Option<&Failure<'_>>) {
         let took = self.begun.elapsed();
         let code = failure.as_ref().map_or(OK, |failure| failure.code);
         self.watcher.meters.ended(self.method, code, took);
@@ -99,9 +99,9 @@ impl Watched<'_> {
         self.span.in_scope(|| self.log(failure, took.as_micros() as u64));
     }
 
-    fn log(&self, failure: Option<Failure<'_>>, micros: u64) {
+    fn log(&self, failure: Option<&Failure<'_>>, micros: u64) {
         let (method, request_id) = (self.method.name(), self.id.as_deref());
-        let Some(Failure { code, field, what }) = failure else {
+        let Some(&Failure { code, field, what }) = failure else {
             tracing::debug!(method, request_id, code = OK, micros, "answered");
             return;
         };
