@@ -11,6 +11,9 @@ use serde_json::Value;
 use crate::fixture::{self, Running};
 use crate::shape;
 
+/// The store's folder in that of a test: what is beside a store, as the file of tokens, is the test's too.
+pub const STORE: &str = "store";
+
 /// A store, a server over it, and what it says of its API.
 pub struct Api {
     pub server: Running,
@@ -65,15 +68,15 @@ impl Api {
     /// The same with another configuration.
     pub fn with(config: Config) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        fixture::store(dir.path(), 2, true);
+        fixture::store(&dir.path().join(STORE), 2, true);
         let api = Self::over(dir, config);
         api.wait_until_ready();
         api
     }
 
-    /// Over whatever is in a folder.
+    /// Over whatever store is in a folder.
     pub fn over(dir: tempfile::TempDir, config: Config) -> Self {
-        let server = Running::over(dir.path(), config);
+        let server = Running::over(&dir.path().join(STORE), config);
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .allow_non_standard_methods(true)

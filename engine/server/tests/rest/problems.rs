@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use muster_server::{Config, Role, Tokens, TokensFile};
 use serde_json::json;
 
-use crate::client::Api;
+use crate::client::{Api, STORE};
 use crate::fixture::{self, FIRST_ID};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -251,8 +251,9 @@ fn the_time_given_is_kept_and_told() {
 #[test]
 fn who_asks_needs_a_token_and_a_role() {
     let dir = tempfile::tempdir().unwrap();
-    fixture::store(dir.path(), 1, false);
-    let tokens = TokensFile::beside(dir.path());
+    let store = dir.path().join(STORE);
+    fixture::store(&store, 1, false);
+    let tokens = TokensFile::beside(&store);
     let since = jiff::Timestamp::now();
     let reader = tokens.create("dashboard", Role::Reader, since, None).unwrap();
     let config = Config { tokens: Tokens::Required, ..fixture::config() };

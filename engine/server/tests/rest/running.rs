@@ -5,13 +5,13 @@ use std::net::TcpStream;
 
 use serde_json::json;
 
-use crate::client::Api;
+use crate::client::{Api, STORE};
 use crate::fixture;
 
 #[test]
 fn a_server_over_an_empty_store_is_alive_and_not_ready() {
     let dir = tempfile::tempdir().unwrap();
-    fixture::store(dir.path(), 0, false);
+    fixture::store(&dir.path().join(STORE), 0, false);
     let api = Api::over(dir, fixture::config());
     assert_eq!(api.get("/healthz").status, 200);
     let problem = api.get("/readyz").problem(503, "unavailable");
@@ -25,7 +25,9 @@ fn a_server_over_an_empty_store_is_alive_and_not_ready() {
     let erased = api.post("/users/erase", &json!({"user_ids": [fixture::FIRST_ID]})).fine();
     assert_eq!((&erased["newly_erased"], &erased["known_users"]), (&json!(1), &json!(0)));
 
-    fixture::staged(&muster_engine::snapshot::Store::open(api.dir.path()).unwrap()).publish(None).unwrap();
+    fixture::staged(&muster_engine::snapshot::Store::open(&api.dir.path().join(STORE)).unwrap())
+        .publish(None)
+        .unwrap();
     api.wait_until_ready();
     assert_eq!(api.post("/audience/count", &json!({"rule": "true"})).fine()["count"], fixture::USERS - 1);
 }
