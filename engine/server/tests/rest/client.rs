@@ -12,40 +12,40 @@ use crate::fixture::{self, Running};
 use crate::shape;
 
 /// The store's folder in that of a test: what is beside a store, as the file of tokens, is the test's too.
-pub const STORE: &str = "store";
+pub(crate) const STORE: &str = "store";
 
 /// A store, a server over it, and what it says of its API.
-pub struct Api {
-    pub server: Running,
-    pub dir: tempfile::TempDir,
-    pub document: Value,
+pub(crate) struct Api {
+    pub(crate) server: Running,
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) document: Value,
     agent: ureq::Agent,
 }
 
 /// An answer.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: HashMap<String, String>,
-    pub text: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HashMap<String, String>,
+    pub(crate) text: String,
 }
 
 impl Answer {
     /// As JSON.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
     }
 
     /// As JSON, of an answer that is fine.
     #[track_caller]
-    pub fn fine(&self) -> Value {
+    pub(crate) fn fine(&self) -> Value {
         assert_eq!(self.status, 200, "{}", self.text);
         self.json()
     }
 
     /// As a problem document, with this status and of this kind.
     #[track_caller]
-    pub fn problem(&self, status: u16, kind: &str) -> Value {
+    pub(crate) fn problem(&self, status: u16, kind: &str) -> Value {
         assert_eq!(self.status, status, "{}", self.text);
         assert_eq!(self.headers["content-type"], "application/problem+json", "{}", self.text);
         let problem = self.json();
@@ -61,12 +61,12 @@ impl Answer {
 
 impl Api {
     /// Over a store of two generations and one that is held back.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with(fixture::config())
     }
 
     /// The same with another configuration.
-    pub fn with(config: Config) -> Self {
+    pub(crate) fn with(config: Config) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fixture::store(&dir.path().join(STORE), 2, true);
         let api = Self::over(dir, config);
@@ -75,12 +75,12 @@ impl Api {
     }
 
     /// Over whatever store is in a folder.
-    pub fn over(dir: tempfile::TempDir, config: Config) -> Self {
+    pub(crate) fn over(dir: tempfile::TempDir, config: Config) -> Self {
         let server = Running::over(&dir.path().join(STORE), config);
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .allow_non_standard_methods(true)
-            .timeout_global(Some(Duration::from_secs(60)))
+            .timeout_global(Some(Duration::from_mins(1)))
             .build()
             .into();
         let mut api = Self { server, dir, document: Value::Null, agent };
@@ -89,30 +89,36 @@ impl Api {
     }
 
     /// Waits for a generation to be in service.
-    pub fn wait_until_ready(&self) {
-        let until = Instant::now() + Duration::from_secs(60);
+    pub(crate) fn wait_until_ready(&self) {
+        let until = Instant::now() + Duration::from_mins(1);
         while self.get("/readyz").status != 200 {
             assert!(Instant::now() < until, "{:?}", self.get("/readyz"));
             std::thread::sleep(Duration::from_millis(10));
         }
     }
 
-    pub fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.ask("GET", path, &[], None)
     }
 
     /// JSON to a path of the API.
-    pub fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
         self.post_text(path, &body.to_string())
     }
 
     /// The same as text.
-    pub fn post_text(&self, path: &str, body: &str) -> Answer {
+    pub(crate) fn post_text(&self, path: &str, body: &str) -> Answer {
         self.ask("POST", &format!("/api/v1{path}"), &[("content-type", "application/json")], Some(body))
     }
 
     /// A request, whose answer is held against the document.
-    pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&str>) -> Answer {
+    pub(crate) fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> Answer {
         let mut request =
             ureq::http::Request::builder().method(method).uri(format!("http://{}{path}", self.server.http));
         for (name, value) in headers {
@@ -138,9 +144,9 @@ impl Api {
     }
 
     /// A request as it stands, and all that comes back until the server closes the connection.
-    pub fn raw(&self, request: &str) -> String {
+    pub(crate) fn raw(&self, request: &str) -> String {
         let mut connection = TcpStream::connect(self.server.http).unwrap();
-        connection.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        connection.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
         connection.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         connection.read_to_string(&mut answer).unwrap();

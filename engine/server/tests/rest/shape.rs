@@ -9,7 +9,7 @@ const NOT_DESCRIBED: [&str; 2] = ["/", "/api/openapi.json"];
 
 /// Fails if an answer is not as the document says.
 #[track_caller]
-pub fn check(document: &Value, method: &str, path: &str, answer: &Answer) {
+pub(crate) fn check(document: &Value, method: &str, path: &str, answer: &Answer) {
     let path = path.split('?').next().unwrap();
     let Some(item) = item(document, path) else {
         assert!(NOT_DESCRIBED.contains(&path) || answer.status == 404, "{path} is served and not described");
@@ -58,7 +58,7 @@ fn item<'a>(document: &'a Value, path: &str) -> Option<&'a Map<String, Value>> {
 }
 
 /// What a value has that its schema does not allow.
-pub fn fits(document: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
+pub(crate) fn fits(document: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
     let wrong = |what: String| Err(format!("{at}: {what}: {value}"));
     let Some(schema) = schema.as_object() else {
         return if schema == &Value::Bool(true) { Ok(()) } else { wrong(format!("no schema: {schema}")) };
