@@ -55,7 +55,8 @@ fn an_erased_user_is_in_no_answer_of_any_generation_and_then_not_on_the_disk() {
     let (member, before) = (users[0].to_string(), place.counted("true"));
     assert_eq!(before, (USERS, USERS));
     let file = place.file("erased.txt", &format!("{}\n\n  {}\n", users[1], users[2]));
-    let all = place.file("all.txt", &users.iter().map(|user| format!("{user}\n")).collect::<String>());
+    let all =
+        place.file("all.txt", &users.iter().map(|user| format!("{user}\n")).collect::<Vec<_>>().concat());
 
     // Nobody was erased yet: that is no proof.
     let report = place.run("verify", &["--absent", &all, "--json"]).ends_with(1).json();

@@ -155,6 +155,7 @@ struct Case<'a> {
     members: &'a BTreeSet<u64>,
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "what is compared is made for it")]
 fn same<T: PartialEq + std::fmt::Debug>(what: &str, got: T, wanted: T) -> Result<(), String> {
     if got == wanted { Ok(()) } else { Err(format!("{what} is {got:?}, not {wanted:?}")) }
 }

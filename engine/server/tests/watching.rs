@@ -143,7 +143,7 @@ fn requests_are_spans_of_the_traces_that_their_callers_began() {
         tokio::task::spawn_blocking(|| traces.end()).await.unwrap();
         world.seen.spans.lock().unwrap().clone()
     });
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let in_trace: Vec<&Span> = spans.iter().filter(|span| hex(&span.trace_id) == TRACE).collect();
     let named = |name: &str| in_trace.iter().filter(|span| span.name == name).collect::<Vec<_>>();
     let [counted] = named("Count")[..] else { panic!("{in_trace:?}") };

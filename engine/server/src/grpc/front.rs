@@ -49,11 +49,12 @@ impl Front {
         if let Err(fault) = &result {
             self.access.refused(fault.name(), fault, peer, &method);
         }
-        watched.ended(result.as_ref().err().map(|fault| Failure {
+        let failure = result.as_ref().err().map(|fault| Failure {
             code: fault.name(),
             field: fault.field(),
             what: fault,
-        }));
+        });
+        watched.ended(failure.as_ref());
         // An id is visible ASCII, so it is a header's value.
         let id = watched.id.as_deref().and_then(|id| id.parse::<AsciiMetadataValue>().ok());
         let told = |metadata: &mut MetadataMap| id.map(|id| metadata.insert(REQUEST_ID_HEADER, id));

@@ -78,7 +78,7 @@ pub(super) async fn measure(
     if let Some(problem) = problem {
         front.access.refused(problem.outcome(), &problem.detail(), peer.as_ref(), &method);
     }
-    watched.ended(problem.map(Problem::failure));
+    watched.ended(problem.map(Problem::failure).as_ref());
     response
 }
 

@@ -29,7 +29,7 @@ async fn guarded() -> (Running, String) {
     (server, token)
 }
 
-async fn curl(server: &Running, scheme: &str, rest: &[&str]) -> Output {
+fn curl(server: &Running, scheme: &str, rest: &[&str]) -> Output {
     let ca = server.dir.path().join("ca.pem");
     let url = format!("{scheme}://localhost:{}/api/v1/audience/count", server.http.unwrap().port());
     let mut curl = Command::new("curl");
@@ -47,15 +47,15 @@ fn text(output: &Output) -> String {
 async fn curl_is_answered_over_tls_with_a_token_and_only_so() {
     let (server, token) = guarded().await;
     let bearer = format!("authorization: Bearer {token}");
-    let answered = curl(&server, "https", &["-H", &bearer]).await;
+    let answered = curl(&server, "https", &["-H", &bearer]);
     assert!(
         text(&answered).contains("\"count\":700") && text(&answered).ends_with("200"),
         "{}",
         text(&answered)
     );
-    let refused = curl(&server, "https", &[]).await;
+    let refused = curl(&server, "https", &[]);
     assert!(text(&refused).ends_with("401"), "{}", text(&refused));
-    let plain = curl(&server, "http", &["-H", &bearer]).await;
+    let plain = curl(&server, "http", &["-H", &bearer]);
     assert!(!plain.status.success() && text(&plain).contains("000"), "{}", text(&plain));
     server.stop().await;
 }

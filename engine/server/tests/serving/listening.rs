@@ -45,7 +45,7 @@ async fn what_cannot_be_listened_to_is_told_at_the_start() {
     let error = refused(|config| config.heavy_nice = 20).await;
     assert!(error.contains("serve.heavy_nice"), "{error}");
     let both = |config: &mut Config| {
-        (config.tls_cert, config.tls_key) = (Some("/no/c".into()), Some("/no/k".into()))
+        (config.tls_cert, config.tls_key) = (Some("/no/c".into()), Some("/no/k".into()));
     };
     let error = refused(|config| both(config)).await;
     assert!(error.contains("no certificate can be read from /no/c (`serve.tls_cert`)"), "{error}");

@@ -44,6 +44,7 @@ fn store() -> tempfile::TempDir {
 }
 
 /// A server that answers, until this is dropped.
+#[allow(dead_code, reason = "each test looks at some of it")]
 pub(crate) struct Serving {
     pub(crate) client: SegmentsClient<Channel>,
     pub(crate) address: SocketAddr,
