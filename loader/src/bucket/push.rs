@@ -78,9 +78,10 @@ pub fn push(
         Some(generation) => generation,
         None => store.current_generation()?.ok_or_else(|| Error::NoStore { path: store.dir().to_owned() })?,
     };
-    // First and by itself: it does not depend on whether a generation gets there.
-    let masks = masks::exchange(store, bucket, stop)?;
+    // A generation that is not there is told before anybody is asked over the network.
     let snapshot = store.generation(generation)?;
+    // By itself: it does not depend on whether the generation gets there.
+    let masks = masks::exchange(store, bucket, stop)?;
     verify(&snapshot, progress)?;
     let dir = store.generation_dir(generation);
     let index = index_of(&dir, progress)?;
