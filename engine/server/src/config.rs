@@ -39,6 +39,8 @@ pub struct Config {
     pub heavy_queue: usize,
     /// Heavy questions that may wait, of one caller.
     pub heavy_queue_per_caller: usize,
+    /// Rules that may wait to be compiled. Membership waits here for the first use of a rule in a generation, and nowhere else.
+    pub compiling_queue: usize,
     /// How long a heavy question may take if the caller says nothing, in milliseconds.
     pub heavy_deadline_ms: u64,
     /// How long any question may take, whatever the caller says, in milliseconds.
@@ -110,6 +112,7 @@ impl Default for Config {
             heavy_nice: 10,
             heavy_queue: 256,
             heavy_queue_per_caller: 64,
+            compiling_queue: 10_000,
             heavy_deadline_ms: 10_000,
             deadline_max_ms: 300_000,
             streams: 64,

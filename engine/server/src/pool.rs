@@ -31,6 +31,8 @@ pub(crate) struct PoolSize {
     pub(crate) queue: usize,
     /// Questions of one caller that may wait.
     pub(crate) queue_per_caller: usize,
+    /// What these two limits are called in the configuration.
+    pub(crate) keys: [&'static str; 2],
 }
 
 /// Threads for heavy work. Dropping it ends them when what runs has ended.
@@ -175,9 +177,9 @@ impl Shared {
         let mut turns = self.turns();
         let mine = turns.of.get(caller).map_or(0, VecDeque::len);
         let (limit, name) = if mine >= self.size.queue_per_caller {
-            (self.size.queue_per_caller, "serve.heavy_queue_per_caller")
+            (self.size.queue_per_caller, self.size.keys[1])
         } else {
-            (self.size.queue, "serve.heavy_queue")
+            (self.size.queue, self.size.keys[0])
         };
         if mine >= self.size.queue_per_caller || turns.waiting >= self.size.queue {
             turns.shed += 1;
@@ -260,8 +262,12 @@ impl Turns {
 mod tests {
     use super::*;
 
+    const KEYS: [&str; 2] = ["serve.heavy_queue", "serve.heavy_queue_per_caller"];
+
     fn pool(threads: usize, queue: usize, queue_per_caller: usize) -> Arc<Pool> {
-        Arc::new(Pool::start("test", PoolSize { threads, nice: 0, queue, queue_per_caller }).unwrap())
+        Arc::new(
+            Pool::start("test", PoolSize { threads, nice: 0, queue, queue_per_caller, keys: KEYS }).unwrap(),
+        )
     }
 
     fn soon() -> Instant {

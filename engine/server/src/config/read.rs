@@ -46,6 +46,7 @@ impl Config {
             ("follow_ms", self.follow_ms),
             ("heavy_queue", self.heavy_queue as u64),
             ("heavy_queue_per_caller", self.heavy_queue_per_caller as u64),
+            ("compiling_queue", self.compiling_queue as u64),
             ("heavy_deadline_ms", self.heavy_deadline_ms),
             ("deadline_max_ms", self.deadline_max_ms),
             ("streams", self.streams as u64),

@@ -69,8 +69,8 @@ impl Service {
         }
         Ok(Inside {
             in_segment,
-            known_user: row.is_some(),
-            opted_out: false,
+            known_user: targetable.is_some(),
+            opted_out: targetable == Some(false),
             origin: Origin::of(&generation, ask),
         })
     }

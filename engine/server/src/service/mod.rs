@@ -123,8 +123,15 @@ impl Service {
             nice: config.heavy_nice,
             queue: config.heavy_queue,
             queue_per_caller: config.heavy_queue_per_caller,
+            keys: ["serve.heavy_queue", "serve.heavy_queue_per_caller"],
         };
-        let compiling = PoolSize { threads: COMPILING_THREADS, nice: COMPILING_NICE, ..size };
+        let compiling = PoolSize {
+            threads: COMPILING_THREADS,
+            nice: COMPILING_NICE,
+            queue: config.compiling_queue,
+            queue_per_caller: config.compiling_queue,
+            keys: ["serve.compiling_queue"; 2],
+        };
         Ok(Arc::new(Self {
             generations: Arc::new(Generations::new(store, &config)),
             heavy: Pool::start("heavy", size)?,
@@ -215,6 +222,10 @@ impl Service {
         let (form, text, now, field) = (rule.form, rule.text.to_owned(), rule.now, field());
         let compile = move || {
             let rule = RuleRef { form, text: &text, now };
+            // Many may have asked for it at once; the first has compiled it for all.
+            if let Some(compiled) = generation.compiled(&rule) {
+                return Ok(compiled);
+            }
             generation.compile(rule, service.reading()).map_err(|error| Fault::of_query(error, &field))
         };
         let compile = within(step(ask, || tracing::info_span!("compile")), compile);

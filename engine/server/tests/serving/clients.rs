@@ -81,12 +81,23 @@ except grpc.RpcError as error:
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs MUSTER_TEST_PYTHON, a Python with grpcio and muster.v1 compiled for it in its path"]
+#[ignore = "needs MUSTER_TEST_PYTHON, a Python with grpcio and grpcio-tools"]
 async fn grpcio_is_answered_over_tls_with_a_token_and_only_so() {
     let python = std::env::var("MUSTER_TEST_PYTHON").unwrap();
     let (server, token) = guarded().await;
     let ca = server.dir.path().join("ca.pem");
+    let compiled = server.dir.path();
+    let proto = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto").canonicalize().unwrap();
+    let mut protoc = Command::new(Path::new(&python));
+    protoc
+        .args(["-m", "grpc_tools.protoc", "--python_out", ".", "--grpc_python_out", "."])
+        .current_dir(compiled);
+    protoc.arg(format!("--proto_path={}", proto.display()));
+    protoc.args(["types", "segments"].map(|name| proto.join(format!("muster/v1/{name}.proto"))));
+    let output = protoc.output().unwrap();
+    assert!(output.status.success(), "{}", text(&output));
     let mut command = Command::new(Path::new(&python));
+    command.env("PYTHONPATH", compiled);
     command.args(["-c", PYTHON, &server.address().port().to_string(), ca.to_str().unwrap(), &token]);
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", text(&output));
