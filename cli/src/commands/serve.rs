@@ -113,7 +113,7 @@ fn serve_until(
     rebuild: Option<Arc<dyn Rebuild>>,
     listening: impl FnOnce(Addresses),
 ) -> Result<Outcome, Failure> {
-    step_back(serving.heavy_nice)?;
+    step_back(serving.heavy_nice);
     let said = Addresses { grpc: serving.grpc.clone(), http: serving.http.clone() };
     let served = runtime.block_on(async {
         let server = Server::bind(serving, store, author::here(), rebuild).await?;
@@ -150,11 +150,14 @@ fn rebuilds(
 }
 
 /// The threads that evaluate step back behind those that answer membership.
-fn step_back(by: u8) -> Result<(), Failure> {
-    let pool = rayon::ThreadPoolBuilder::new().thread_name(|number| format!("engine-{number}"));
-    let pool = pool.start_handler(move |_| {
-        // Where the system does not allow it, they go on as they are.
+fn step_back(by: u8) {
+    // Where the system does not allow it, they go on as they are.
+    let step_back = move || {
         let _ = nice(i32::from(by));
-    });
-    pool.build_global().map_err(|error| Failure::Store(format!("cannot start threads: {error}")))
+    };
+    let pool = rayon::ThreadPoolBuilder::new().thread_name(|number| format!("engine-{number}"));
+    if pool.start_handler(move |_| step_back()).build_global().is_err() {
+        // They are there already, from a build in this process.
+        rayon::broadcast(|_| step_back());
+    }
 }

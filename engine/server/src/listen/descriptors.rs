@@ -23,7 +23,7 @@ pub(crate) fn connections(wished: usize, listeners: u64, files: Option<u64>) -> 
     let room = usize::try_from(room).unwrap_or(usize::MAX).max(1);
     if room < wished {
         let needed = wished as u64 * listeners + RESERVED;
-        tracing::error!(
+        tracing::warn!(
             "the system lets this process hold {files} files open, too few for `serve.connections` = {wished}: it takes \
              {room} connections a listener; allow {needed} files (`ulimit -Hn`, or LimitNOFILE= in systemd)"
         );
