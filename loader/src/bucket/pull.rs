@@ -233,11 +233,7 @@ fn fetch(
 }
 
 fn verify(assembly: &Assembly, progress: &dyn Progress) -> Result<(), Error> {
-    let snapshot = Snapshot::open(assembly.dir())?;
-    progress.begin("verify", Some(snapshot.manifest().data.checksums_at));
-    snapshot.verify(&|bytes| progress.advance(bytes))?;
-    progress.end();
-    Ok(())
+    super::push::verify(&Snapshot::open(assembly.dir())?, progress)
 }
 
 fn publish(store: &Store, assembly: &Assembly, index: &Index, stop: &Stop) -> Result<()> {

@@ -113,7 +113,8 @@ pub fn push(
     })
 }
 
-fn verify(snapshot: &Snapshot, progress: &dyn Progress) -> Result<()> {
+/// Reads all of a generation once, and tells how far it is.
+pub(super) fn verify(snapshot: &Snapshot, progress: &dyn Progress) -> Result<(), Error> {
     progress.begin("verify", Some(snapshot.manifest().data.checksums_at));
     snapshot.verify(&|bytes| progress.advance(bytes))?;
     progress.end();

@@ -1,8 +1,6 @@
 //! What every REST request goes through: its id, who asks, until when, how long it took, how it ended.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::extract::{FromRequestParts, Request, State};
@@ -24,8 +22,6 @@ use crate::watching::{self, Watched, Watcher};
 pub(super) const TIMEOUT_HEADER: &str = "x-muster-timeout-ms";
 /// The header that names a request, given by the caller or made.
 pub(super) const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static(watching::REQUEST_ID_HEADER);
-/// Bytes of a request's id that are taken from a caller.
-const REQUEST_ID_BYTES_MAX: usize = 128;
 
 /// The way to the service layer.
 pub(super) struct Front {
@@ -33,7 +29,6 @@ pub(super) struct Front {
     pub(super) access: Arc<Access>,
     pub(super) meters: Arc<Meters>,
     pub(super) watcher: Arc<Watcher>,
-    pub(super) ids: RequestIds,
 }
 
 impl Front {
@@ -93,7 +88,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Ask {
 
 /// Names every request, and writes the problem if there is one: the last to touch an answer.
 pub(super) async fn finish(State(front): State<Arc<Front>>, mut request: Request, next: Next) -> Response {
-    let id = front.ids.of(request.headers());
+    let given = request.headers().get(REQUEST_ID_HEADER).and_then(|id| id.to_str().ok());
+    // An id is visible ASCII, so it is a header's value.
+    let id = HeaderValue::try_from(front.watcher.id(given)).unwrap_or(HeaderValue::from_static("0"));
+    let id = RequestId(id);
     let path = request.uri().path().to_owned();
     request.extensions_mut().insert(id.clone());
     let mut response = next.run(request).await;
@@ -125,29 +123,5 @@ impl<S: Send + Sync> FromRequestParts<S> for RequestId {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let id = parts.extensions.get::<Self>().cloned();
         Ok(id.unwrap_or(Self(HeaderValue::from_static(""))))
-    }
-}
-
-/// Makes ids of requests: different within a server, and between servers as good as surely.
-#[derive(Debug, Default)]
-pub(super) struct RequestIds {
-    /// Keyed with random numbers of the system.
-    hasher: RandomState,
-    made: AtomicU64,
-}
-
-impl RequestIds {
-    /// The id that the caller gave, if it can be shown as it is, or a new one.
-    fn of(&self, headers: &HeaderMap) -> RequestId {
-        let shown = |id: &&HeaderValue| {
-            (1..=REQUEST_ID_BYTES_MAX).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
-        };
-        let given = headers.get(REQUEST_ID_HEADER).filter(shown).cloned();
-        RequestId(given.unwrap_or_else(|| self.make()))
-    }
-
-    fn make(&self) -> HeaderValue {
-        let id = self.hasher.hash_one(self.made.fetch_add(1, Ordering::Relaxed));
-        HeaderValue::from_str(&format!("{id:016x}")).unwrap_or(HeaderValue::from_static("0"))
     }
 }

@@ -41,7 +41,6 @@ pub(crate) fn router(
         access: Arc::clone(access),
         meters: Arc::clone(meters),
         watcher: Arc::clone(watcher),
-        ids: front::RequestIds::default(),
     });
     let finish = from_fn_with_state(Arc::clone(&front), front::finish);
     Router::new()

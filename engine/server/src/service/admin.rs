@@ -228,14 +228,7 @@ impl Service {
         user_ids: Vec<u64>,
     ) -> Result<Changed> {
         ask.caller.needs(Role::Admin, "erasing users and opting out")?;
-        let most = self.config.users_per_request;
-        if user_ids.is_empty() || user_ids.len() > most {
-            let what = format!(
-                "{} users were given; give 1 to {most} (`serve.users_per_request` in the configuration)",
-                user_ids.len()
-            );
-            return Err(Fault::invalid("user_ids", what));
-        }
+        self.check_users(user_ids.len())?;
         let (service, asked) = (Arc::clone(self), ask.clone());
         self.heavily(ask, move || {
             let serving = service.generations.serving().ok();

@@ -118,14 +118,12 @@ impl Service {
             return Ok(Count { count, targetable, cached: true, elapsed: Duration::ZERO, origin });
         }
         let audience = self.audience(&generation, ask, segment, || "segment".to_owned()).await?;
+        let is_known = audience.is_known();
         let service = Arc::clone(self);
         let answer = move || Ok(service.evaluated(&[&audience], || counted(&audience, origin)));
         let masks = generation.snapshot().masks_version();
-        let count = match generation.compiled(&rule) {
-            // The index knows it: nothing is evaluated, so it need not wait for what is.
-            Some(audience) if audience.is_known() => answer()?,
-            _ => self.heavily(ask, answer).await?,
-        };
+        // What the index knows is not evaluated, so it need not wait for what is.
+        let count = if is_known { answer()? } else { self.heavily(ask, answer).await? };
         let Count { count: users, targetable, .. } = count;
         generation.remember(rule, Counted { count: users, targetable, masks });
         Ok(count)

@@ -232,6 +232,18 @@ impl Service {
         self.compiling.run(&ask.caller.name, ask.deadline, compile).await
     }
 
+    /// Fails unless a request names so many users as it may, and at least one.
+    fn check_users(&self, found: usize) -> Result<()> {
+        let most = self.config.users_per_request;
+        if (1..=most).contains(&found) {
+            return Ok(());
+        }
+        let what = format!(
+            "{found} users were given; give 1 to {most} (`serve.users_per_request` in the configuration)"
+        );
+        Err(Fault::invalid("user_ids", what))
+    }
+
     /// Does heavy work on the pool.
     async fn heavily<T: Send + 'static>(
         &self,

@@ -108,14 +108,7 @@ impl Service {
         user_ids: Vec<u64>,
         columns: Vec<String>,
     ) -> Result<UsersPage> {
-        let most = self.config.users_per_request;
-        if user_ids.is_empty() || user_ids.len() > most {
-            let what = format!(
-                "{} users were given; give 1 to {most} (`serve.users_per_request` in the configuration)",
-                user_ids.len()
-            );
-            return Err(Fault::invalid("user_ids", what));
-        }
+        self.check_users(user_ids.len())?;
         let generation = self.generation(ask).await?;
         let origin = Origin::of(&generation, ask);
         let service = Arc::clone(self);

@@ -60,6 +60,11 @@ impl Watcher {
         Self { meters, ids: Ids::default(), theirs: Sparing::default(), ours: Sparing::default() }
     }
 
+    /// The id of a request: the one that its caller gave, if it may be told back and logged, or a new one.
+    pub(crate) fn id(&self, given: Option<&str>) -> String {
+        given.filter(|id| origin::is_id(id)).map_or_else(|| self.ids.next(), str::to_owned)
+    }
+
     /// A request has come. `header` tells what its headers say.
     pub(crate) fn begin<'h>(&self, method: Method, header: impl Fn(&str) -> Option<&'h str>) -> Watched<'_> {
         let begun = Instant::now();
@@ -69,7 +74,7 @@ impl Watcher {
         if is_plain && !tracing::enabled!(tracing::Level::DEBUG) {
             return Watched { watcher: self, method, begun, span: Span::none(), id: None };
         }
-        let id = given.map_or_else(|| self.ids.next(), str::to_owned);
+        let id = self.id(given);
         let span = method.span(&id);
         if let Some(parent) = parent {
             span.record("trace_id", field::display(origin::trace_id(&parent)));
