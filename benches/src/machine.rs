@@ -28,6 +28,21 @@ pub(crate) fn describe(options: &RunOptions, results: &mut Results) {
     }
 }
 
+/// The same in a sentence, for pages that are made of one command.
+pub(crate) fn sentence(command: &str) -> String {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!(
+        "`{command}`, {}, muster {}, {cores} cores of {} with {} ({}), Linux {}, load {} when it began.",
+        jiff::Timestamp::now().strftime("%Y-%m-%d"),
+        env!("CARGO_PKG_VERSION"),
+        field("/proc/cpuinfo", "model name"),
+        memory(),
+        vectors(),
+        read("/proc/sys/kernel/osrelease"),
+        load(),
+    )
+}
+
 fn vectors() -> &'static str {
     #[cfg(target_arch = "x86_64")]
     {

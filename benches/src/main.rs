@@ -36,6 +36,7 @@ fn main() -> Result<()> {
         Some(Command::FirstCount { store, rule }) => single::first_count(&store, &rule),
         Some(Command::GuardPrepare { home }) => guard::prepare(&home),
         Some(Command::Serving(options)) => serving::serving(&options),
+        Some(Command::Soak(options)) => serving::soak(&options),
         Some(Command::ServeEmpty { address }) => serving::serve_empty(&address),
         Some(Command::GuardWork { store, rule, times }) => guard::work(&store, &rule, times),
     }

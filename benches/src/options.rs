@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use clap::{Args, Parser, Subcommand};
 
-use crate::serving::ServingOptions;
+use crate::serving::{ServingOptions, SoakOptions};
 
 /// Measure Muster beside its peers on the same data, and write docs/benchmarks.md
 #[derive(Debug, Parser)]
@@ -24,7 +24,7 @@ Examples:
   muster-bench --users 1000000 --quick --out target/report
   muster-bench --peers roaring,croaring --work /tmp/muster-bench
   muster-bench --report-only                         the page again, from the tables of the last run
-  muster-bench serving --store muster-demo/store     the server under load
+  muster-bench serving --store muster-demo/store     the server under load, and flooded
   muster-bench guard                                 instruction counts against the recorded ones";
 
 /// Instead of a run.
@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Guard(GuardOptions),
     /// Load a server of a store with h2load, beside an empty service, and print what came of it
     Serving(ServingOptions),
+    /// Load a server for a long time with everything at once: membership, heavy counts, members, rebuilds
+    Soak(SoakOptions),
     /// Serve nothing (`serving` starts this in a process of its own)
     #[command(hide = true)]
     ServeEmpty { address: String },

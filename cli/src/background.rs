@@ -1,9 +1,11 @@
 //! How a build stays out of the way of others, and ends with whoever started it.
 
 use clap::Args;
+use muster_loader::progress::Progress;
 use rustix::process::{Pid, Signal, getppid, nice, set_parent_process_death_signal};
 
 use crate::failure::Failure;
+use crate::logging::{listener, listener_of_child};
 
 /// Flags of work that others should not feel.
 #[derive(Debug, Args)]
@@ -18,6 +20,11 @@ pub(crate) struct Background {
 }
 
 impl Background {
+    /// Who is told how far the work is: whoever started it, if another process did.
+    pub(crate) fn listener(&self) -> Box<dyn Progress> {
+        if self.child_of.is_some() { listener_of_child() } else { listener() }
+    }
+
     /// Makes it so, before any thread is started: threads inherit it.
     pub(crate) fn apply(&self) -> Result<(), Failure> {
         let failed = |what: &str, error| Failure::Store(format!("cannot {what}: {error}"));

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use muster_loader::progress::{Bars, Logged, Progress};
+use muster_loader::progress::{Bars, Logged, Piped, Progress};
 use muster_server::Traces;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::Layer as _;
@@ -18,6 +18,8 @@ use crate::failure::Failure;
 pub(crate) const LOG: &str = "MUSTER_LOG";
 /// A line of progress at most so often.
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
+/// How often the process that started this one hears how far it is.
+const STEP_EVERY: Duration = Duration::from_millis(500);
 
 /// How a line of the log looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -73,4 +75,9 @@ impl LogArgs {
 /// Who is told how far a job is: who sits at the terminal, or the log.
 pub(crate) fn listener() -> Box<dyn Progress> {
     if stderr().is_terminal() { Box::new(Bars::new()) } else { Box::new(Logged::every(PROGRESS_EVERY)) }
+}
+
+/// The same for a process that another one started, which wants to know as well.
+pub(crate) fn listener_of_child() -> Box<dyn Progress> {
+    Box::new(Piped::every(STEP_EVERY, Logged::every(PROGRESS_EVERY)))
 }

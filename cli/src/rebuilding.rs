@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use jiff::Timestamp;
+use muster_loader::progress::Step;
 use muster_loader::schedule::{Asked, Outcome, Refused, Run, Schedule};
 use muster_loader::stop::Stop;
-use muster_server::{Rebuild, RebuildFault, RebuildState, RebuildStatus};
+use muster_server::{Rebuild, RebuildFault, RebuildPhase, RebuildState, RebuildStatus};
 
 /// A schedule that runs beside the server.
 #[derive(Debug)]
@@ -38,18 +39,18 @@ impl Rebuild for Rebuilds {
     fn start(&self, accept: Option<String>, by: &str) -> Result<RebuildStatus, RebuildFault> {
         tracing::info!(by, "a rebuild was asked for");
         match self.asked.ask(accept) {
-            Ok(run) => Ok(status(&run)),
+            Ok(run) => Ok(status(&run, None)),
             Err(Refused::Running(run)) => Err(RebuildFault::Running { since: whole_second(run.started) }),
             Err(Refused::Closed(reason)) => Err(RebuildFault::Failed(reason)),
         }
     }
 
     fn status(&self) -> Option<RebuildStatus> {
-        self.asked.last().as_ref().map(status)
+        self.asked.last().map(|run| status(&run, self.asked.step()))
     }
 }
 
-fn status(run: &Run) -> RebuildStatus {
+fn status(run: &Run, step: Option<Step>) -> RebuildStatus {
     let state = match run.outcome {
         Outcome::Running => RebuildState::Running,
         Outcome::Published => RebuildState::Published,
@@ -62,7 +63,7 @@ fn status(run: &Run) -> RebuildStatus {
         ended: run.ended,
         generation: run.generation(),
         problem: run.error.clone(),
-        phase: None,
+        phase: step.map(|Step { phase, done, total }| RebuildPhase { name: phase.into(), done, total }),
     }
 }
 

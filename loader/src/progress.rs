@@ -1,9 +1,11 @@
-//! Who hears how far a long job is: nobody, bars on a terminal, or a log.
+//! Who hears how far a long job is: nobody, bars on a terminal, a log, or the process that started it.
 
+use std::io::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::{Deserialize, Serialize};
 
 /// Listener to a long job. Called from several threads.
 pub trait Progress: Sync {
@@ -125,5 +127,77 @@ impl Progress for Logged {
         if let Some(phase) = self.current().take() {
             phase.tell("phase ends");
         }
+    }
+}
+
+/// How far a job is in its current phase.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// The phase's name.
+    pub phase: String,
+    /// How much of it is done.
+    pub done: u64,
+    /// How much there is, if that is known.
+    pub total: Option<u64>,
+}
+
+impl Step {
+    /// What a line begins with that tells one.
+    const MARK: &'static str = "muster-progress: ";
+
+    /// The step that a line tells, if it tells one.
+    pub(crate) fn read(line: &str) -> Option<Self> {
+        serde_json::from_str(line.strip_prefix(Self::MARK)?).ok()
+    }
+
+    fn write(&self) {
+        // Whoever does not read it does not need it.
+        if let Ok(told) = serde_json::to_string(self) {
+            let _ = writeln!(std::io::stderr(), "{}{told}", Self::MARK);
+        }
+    }
+}
+
+/// Lines of a log, and between them lines of standard error for the process that started this one, which takes them out again.
+#[derive(Debug)]
+pub struct Piped {
+    log: Logged,
+    every: Duration,
+    current: Mutex<Option<(Step, Instant)>>,
+}
+
+impl Piped {
+    /// A step at most so often, beside those for beginnings, and what is logged.
+    pub fn every(every: Duration, log: Logged) -> Self {
+        Self { log, every, current: Mutex::new(None) }
+    }
+
+    fn current(&self) -> MutexGuard<'_, Option<(Step, Instant)>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Progress for Piped {
+    fn begin(&self, phase: &str, total: Option<u64>) {
+        self.log.begin(phase, total);
+        let step = Step { phase: phase.to_owned(), done: 0, total };
+        step.write();
+        *self.current() = Some((step, Instant::now()));
+    }
+
+    fn advance(&self, steps: u64) {
+        self.log.advance(steps);
+        let mut current = self.current();
+        let Some((step, told)) = current.as_mut() else { return };
+        step.done += steps;
+        if told.elapsed() >= self.every {
+            *told = Instant::now();
+            step.write();
+        }
+    }
+
+    fn end(&self) {
+        self.log.end();
+        *self.current() = None;
     }
 }

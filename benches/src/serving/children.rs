@@ -1,7 +1,7 @@
 //! Servers as processes of their own, ended when they are dropped.
 
 use std::io::{BufRead as _, BufReader};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -14,20 +14,22 @@ const STARTING_MAX: Duration = Duration::from_mins(2);
 /// A server.
 pub(super) struct Child {
     process: std::process::Child,
-    /// Where it listens.
+    /// Where it listens for gRPC.
     pub(super) address: String,
+    /// Where it listens for HTTP, if it does.
+    pub(super) http: Option<String>,
 }
 
 impl Child {
-    /// `muster serve`, which remembers no counts.
-    pub(super) fn muster(muster: &Path, store: &Path) -> Result<Self> {
+    /// `muster serve` with a configuration; ready once this returns.
+    pub(super) fn muster(muster: &Path, store: &Path, settings: &str) -> Result<Self> {
         let (grpc, http) = (free_address()?, free_address()?);
         let config = tempfile::Builder::new().suffix(".toml").tempfile()?;
-        std::fs::write(config.path(), "[serve]\ncached_counts = 0\n")?;
+        std::fs::write(config.path(), settings)?;
         let mut command = Command::new(muster);
         command.arg("serve").arg("--store").arg(store).arg("--config").arg(config.path());
         command.args(["--grpc", &grpc, "--http", &http]);
-        let child = Self::start(command, grpc)?;
+        let child = Self::start(command, grpc, Some(http))?;
         // It has read the file once it answers.
         drop(config);
         Ok(child)
@@ -38,10 +40,10 @@ impl Child {
         let address = free_address()?;
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["serve-empty", &address]);
-        Self::start(command, address)
+        Self::start(command, address, None)
     }
 
-    fn start(mut command: Command, address: String) -> Result<Self> {
+    fn start(mut command: Command, address: String, http: Option<String>) -> Result<Self> {
         let mut process = command.stderr(Stdio::piped()).spawn().with_context(|| format!("{command:?}"))?;
         let errors = process.stderr.take().context("its log")?;
         std::thread::spawn(move || {
@@ -51,15 +53,24 @@ impl Child {
                 }
             }
         });
-        let mut child = Self { process, address };
+        let mut child = Self { process, address, http };
         child.wait_until_it_answers()?;
         Ok(child)
+    }
+
+    /// Its number among processes.
+    pub(super) fn pid(&self) -> u32 {
+        self.process.id()
     }
 
     fn wait_until_it_answers(&mut self) -> Result<()> {
         let begun = Instant::now();
         loop {
-            if super::load::answers(&self.address) {
+            let ready = match &self.http {
+                Some(http) => ureq::get(format!("http://{http}/readyz")).call().is_ok(),
+                None => TcpStream::connect(&self.address).is_ok(),
+            };
+            if ready {
                 return Ok(());
             }
             if let Some(status) = self.process.try_wait()? {

@@ -1,7 +1,6 @@
 //! h2load as a gRPC client: one message, sent often; throughput from its summary, latencies from its log.
 
 use std::io::Read as _;
-use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -17,12 +16,24 @@ pub(super) struct Load {
     dir: TempDir,
     command: Command,
     log: PathBuf,
-    requests: u64,
+    requests: Requests,
+}
+
+/// How many requests a load has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Requests {
+    /// So many.
+    Number(u64),
+    /// As many as it can, until it is stopped.
+    UntilStopped,
+    /// So many a second over each connection, for so many seconds.
+    Paced { seconds: u64, each_per_second: u32 },
 }
 
 /// What came of it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Loaded {
+    pub(super) answered: u64,
     pub(super) per_second: f64,
     pub(super) p50_micros: f64,
     pub(super) p99_micros: f64,
@@ -34,11 +45,6 @@ pub(super) struct Running {
     _dir: TempDir,
 }
 
-/// Whether somebody listens and answers HTTP/2 there.
-pub(super) fn answers(address: &str) -> bool {
-    TcpStream::connect(address).is_ok()
-}
-
 impl Load {
     /// So many requests of one method, over so many connections with so many requests at a time each.
     pub(super) fn of(
@@ -47,11 +53,22 @@ impl Load {
         message: &impl Message,
         connections: u32,
         streams: u32,
-        requests: u64,
+        requests: Requests,
+    ) -> Result<Self> {
+        Self::of_bytes(method, address, &message.encode_to_vec(), connections, streams, requests)
+    }
+
+    /// The same of a message that is encoded already.
+    pub(super) fn of_bytes(
+        method: &str,
+        address: &str,
+        encoded: &[u8],
+        connections: u32,
+        streams: u32,
+        requests: Requests,
     ) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let body = dir.path().join("body");
-        let encoded = message.encode_to_vec();
         let mut framed = vec![0];
         framed.extend((encoded.len() as u32).to_be_bytes());
         framed.extend(encoded);
@@ -59,10 +76,17 @@ impl Load {
         let log = dir.path().join("log");
         let mut command = Command::new("h2load");
         command.args(["-t", "1", "-c", &connections.to_string(), "-m", &streams.to_string()]);
-        if requests == u64::MAX {
-            command.args(["-D", &STARTED_SECONDS.to_string()]);
-        } else {
-            command.args(["-n", &requests.to_string()]).arg(format!("--log-file={}", log.display()));
+        match requests {
+            Requests::Number(number) => {
+                command.args(["-n", &number.to_string()]).arg(format!("--log-file={}", log.display()));
+            }
+            Requests::UntilStopped => {
+                command.args(["-D", &STARTED_SECONDS.to_string()]);
+            }
+            Requests::Paced { seconds, each_per_second } => {
+                command.args(["-D", &seconds.to_string(), "--rps", &each_per_second.to_string()]);
+                command.arg(format!("--log-file={}", log.display()));
+            }
         }
         command.arg("-d").arg(&body);
         command.args(["-H", "content-type: application/grpc", "-H", "te: trailers"]);
@@ -81,19 +105,23 @@ impl Load {
             per_second.and_then(|number| number.trim().parse().ok()).context("no rate of h2load")?;
         let mut text = String::new();
         std::fs::File::open(&self.log)?.read_to_string(&mut text)?;
-        let mut micros = Vec::with_capacity(self.requests as usize);
+        let mut micros = Vec::new();
         for line in text.lines() {
             let mut fields = line.split('\t');
             let (status, took) = (fields.nth(1), fields.next());
             ensure!(status == Some("200"), "a request failed: {line}");
             micros.push(took.and_then(|took| took.trim().parse::<f64>().ok()).context("no time in the log")?);
         }
-        if micros.len() as u64 != self.requests {
-            bail!("{} of {} requests were answered\n{said}", micros.len(), self.requests);
+        if let Requests::Number(wanted) = self.requests
+            && micros.len() as u64 != wanted
+        {
+            bail!("{} of {wanted} requests were answered\n{said}", micros.len());
         }
+        ensure!(!micros.is_empty(), "no request was answered\n{said}");
         micros.sort_unstable_by(f64::total_cmp);
         let at = |share: f64| micros[((micros.len() - 1) as f64 * share) as usize];
-        let loaded = Loaded { per_second, p50_micros: at(0.5), p99_micros: at(0.99) };
+        let loaded =
+            Loaded { answered: micros.len() as u64, per_second, p50_micros: at(0.5), p99_micros: at(0.99) };
         drop(self.dir);
         Ok(loaded)
     }
@@ -124,6 +152,7 @@ impl Loaded {
             figures[figures.len() / 2]
         };
         Self {
+            answered: of.iter().map(|one| one.answered).sum(),
             per_second: median(|one| one.per_second),
             p50_micros: median(|one| one.p50_micros),
             p99_micros: median(|one| one.p99_micros),

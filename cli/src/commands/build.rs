@@ -13,7 +13,6 @@ use muster_loader::config::Config;
 use crate::arguments::{ReasonArg, instant, warn};
 use crate::background::Background;
 use crate::failure::{Failure, Outcome};
-use crate::logging::listener;
 use crate::output::{bytes, duration, grouped, json_report, stdout};
 
 /// Read a source and publish it as the next generation of a store
@@ -90,7 +89,7 @@ impl Build {
         }
         options.accept = self.accept.map(|reason| reason.0);
         let inputs = config.open_inputs()?;
-        let report = build_joined(&inputs.inputs(), &options, &*listener())?;
+        let report = build_joined(&inputs.inputs(), &options, &*self.background.listener())?;
         if self.json {
             json_report(&report)?;
         } else {

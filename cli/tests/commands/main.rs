@@ -15,6 +15,7 @@ mod listing;
 mod nights;
 mod replicas;
 mod scheduling;
+mod serving;
 mod storing;
 mod support;
 mod tokens;

@@ -124,7 +124,10 @@ fn no_partial_result_comes_back() {
     let batch = &Batch::new(&snapshot, &[audience.rule().clone(), other.rule().clone()], &scope).unwrap();
     let number = &Operand::Column("number".into());
     let list = &Operand::Column("list".into());
-    let operations: [(&str, Operation<'_>); 9] = [
+    let terms: Vec<String> = (0..60).map(|i| format!("(number = {i} AND has(list, {}))", i % 50)).collect();
+    let far = &self::audience(&snapshot, &format!("at_least(40, {})", terms.join(", ")));
+    let operations: [(&str, Operation<'_>); 10] = [
+        ("why", Box::new(|| format!("{:?}", far.why(1 << 16, None).unwrap().unwrap().change))),
         ("count", Box::new(|| audience.count().to_string())),
         ("explain", Box::new(|| audience.explain().unwrap().root.actual_rows.to_string())),
         ("rows", Box::new(|| format!("{:?}", audience.rows().unwrap().len()))),

@@ -70,12 +70,11 @@ fn identity(cell: &Cell) -> String {
     }
 }
 
-fn check_breakdown(audience: &Audience, table: &Table, index: usize, inside: &[usize], place: &str) {
-    let column = &table.schema.columns[index];
-    let by = Operand::Column(column.name.clone());
-    let (mut expected, mut null) = (BTreeMap::<String, u64>::new(), 0);
-    for &row in inside {
-        match &table.columns[index][row] {
+/// How many of some cells have each value, by its identity, and how many have none.
+fn counted<'a>(cells: impl Iterator<Item = &'a Cell>) -> (BTreeMap<String, u64>, u64) {
+    let (mut counts, mut null) = (BTreeMap::<String, u64>::new(), 0);
+    for cell in cells {
+        match cell {
             Cell::Null => null += 1,
             Cell::Array(elements) => {
                 let mut seen: Vec<String> =
@@ -83,23 +82,35 @@ fn check_breakdown(audience: &Audience, table: &Table, index: usize, inside: &[u
                 seen.sort();
                 seen.dedup();
                 for value in seen {
-                    *expected.entry(value).or_default() += 1;
+                    *counts.entry(value).or_default() += 1;
                 }
             }
-            Cell::Map(_) => {
-                assert!(audience.breakdown(&by, 5).is_err(), "{place}: a whole map has no breakdown");
-                return;
-            }
-            cell => *expected.entry(identity(cell)).or_default() += 1,
+            cell => *counts.entry(identity(cell)).or_default() += 1,
         }
     }
+    (counts, null)
+}
+
+fn check_breakdown(audience: &Audience, table: &Table, index: usize, inside: &[usize], place: &str) {
+    let column = &table.schema.columns[index];
+    let by = Operand::Column(column.name.clone());
     if matches!(column.ty, ColumnType::Map(_)) {
+        if !inside.is_empty() {
+            assert!(audience.breakdown(&by, 5).is_err(), "{place}: a whole map has no breakdown");
+        }
         return;
     }
+    let cells = &table.columns[index];
+    let (expected, null) = counted(inside.iter().map(|&row| &cells[row]));
+    let (population, _) = counted(cells.iter());
     let found = audience.breakdown(&by, usize::MAX).unwrap_or_else(|error| panic!("{place}: {error}"));
-    let mut wanted: Vec<u64> = expected.values().copied().collect();
-    wanted.sort_unstable_by_key(|&count| std::cmp::Reverse(count));
-    let counts: Vec<u64> = found.values.iter().map(|value| value.count).collect();
+    let mut wanted: Vec<(u64, u64)> =
+        expected.iter().map(|(value, &count)| (count, population[value])).collect();
+    wanted.sort_unstable_by_key(|&counts| std::cmp::Reverse(counts));
+    let mut counts: Vec<(u64, u64)> =
+        found.values.iter().map(|value| (value.count, value.population)).collect();
+    assert!(counts.is_sorted_by_key(|&(count, _)| std::cmp::Reverse(count)), "{place}: by {}", column.name);
+    counts.sort_unstable_by_key(|&counts| std::cmp::Reverse(counts));
     assert_eq!(counts, wanted, "{place}: by {}", column.name);
     let totals = (found.total, found.distinct, found.null, found.others);
     assert_eq!(totals, (inside.len() as u64, wanted.len() as u64, null, 0), "{place}: by {}", column.name);
@@ -107,7 +118,12 @@ fn check_breakdown(audience: &Audience, table: &Table, index: usize, inside: &[u
     // As text, in which NaN equals itself.
     let first = format!("{:?}", &found.values[..found.values.len().min(2)]);
     assert_eq!(format!("{:?}", top.values), first, "{place}: top of {}", column.name);
-    assert_eq!(top.others, wanted.iter().skip(2).sum::<u64>(), "{place}: others of {}", column.name);
+    assert_eq!(
+        top.others,
+        wanted.iter().skip(2).map(|(count, _)| count).sum::<u64>(),
+        "{place}: others of {}",
+        column.name
+    );
 }
 
 fn check_figures(audience: &Audience, table: &Table, index: usize, inside: &[usize], place: &str) {

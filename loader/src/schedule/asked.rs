@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 
 use super::history::{Cause, Outcome, Run};
+use crate::progress::Step;
 
 /// The way to ask a running schedule for a build. Clones are the same way.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +19,8 @@ struct Shared {
     waiting: Option<Request>,
     /// The run that goes on, or the last one.
     last: Option<Run>,
+    /// How far the run is that goes on.
+    step: Option<Step>,
     /// Why nobody hears any more.
     closed: Option<String>,
 }
@@ -70,6 +73,11 @@ impl Asked {
         self.shared().last.clone()
     }
 
+    /// How far the run is, if one goes on and has said so.
+    pub fn step(&self) -> Option<Step> {
+        self.shared().step.clone()
+    }
+
     /// Refuses from now on, for this reason.
     pub fn close(&self, reason: String) {
         self.shared().closed = Some(reason);
@@ -80,7 +88,13 @@ impl Asked {
     }
 
     pub(super) fn tell(&self, run: &Run) {
-        self.shared().last = Some(run.clone());
+        let mut shared = self.shared();
+        shared.last = Some(run.clone());
+        shared.step = None;
+    }
+
+    pub(super) fn hear(&self, step: Step) {
+        self.shared().step = Some(step);
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {

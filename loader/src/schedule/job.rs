@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Map, Value};
 
 use super::history::Outcome;
+use crate::progress::Step;
 use crate::stop::Stop;
 
 /// What to start.
@@ -56,8 +57,8 @@ impl Job {
         job
     }
 
-    /// Runs it to its end; asked to stop, ends it.
-    pub(super) fn run(&self, stop: &Stop) -> Ended {
+    /// Runs it to its end; asked to stop, ends it. `heard` is told how far it is.
+    pub(super) fn run(&self, stop: &Stop, heard: &(dyn Fn(Step) + Sync)) -> Ended {
         let failed = |error: String, again| Ended {
             outcome: Outcome::Failed,
             report: Map::new(),
@@ -80,7 +81,7 @@ impl Job {
         let (output, errors) = (child.stdout.take(), child.stderr.take());
         let (status, report, said) = thread::scope(|scope| {
             let report = scope.spawn(|| read_report(output));
-            let said = scope.spawn(|| pass_on(errors));
+            let said = scope.spawn(|| pass_on(errors, heard));
             let status = self.wait(&mut child, stop);
             (status, report.join().unwrap_or_default(), said.join().unwrap_or_default())
         });
@@ -169,11 +170,15 @@ fn read_report(output: Option<ChildStdout>) -> Value {
     serde_json::from_slice(&bytes).unwrap_or_default()
 }
 
-/// Passes on what the process logs; gives its last word, which says what went wrong.
-fn pass_on(errors: Option<ChildStderr>) -> Option<String> {
+/// Passes on what the process logs, and how far it is; gives its last word, which says what went wrong.
+fn pass_on(errors: Option<ChildStderr>, heard: &(dyn Fn(Step) + Sync)) -> Option<String> {
     let mut last = None;
     for line in BufReader::new(errors?).split(b'\n').map_while(Result::ok) {
         let line = String::from_utf8_lossy(&line).into_owned();
+        if let Some(step) = Step::read(&line) {
+            heard(step);
+            continue;
+        }
         let _ = writeln!(std::io::stderr(), "{line}");
         let word = ["muster: ", "error: "].iter().find_map(|mark| line.strip_prefix(mark));
         let word = word.filter(|word| !word.starts_with("warning: "));

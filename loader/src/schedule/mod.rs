@@ -220,7 +220,7 @@ impl<'a> Running<'a> {
         loop {
             run.attempts += 1;
             tracing::info!(%due, attempt = run.attempts, "build begins");
-            let ended = job.run(stop);
+            let ended = job.run(stop, &|step| asked.hear(step));
             (run.outcome, run.report, run.error) = (ended.outcome, ended.report, ended.error);
             if ended.outcome != Outcome::Failed || !ended.again || run.attempts > config.retries {
                 break;

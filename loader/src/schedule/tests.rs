@@ -12,6 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::*;
+use crate::progress::Step;
 
 /// A schedule in a folder of its own, whose build is a script.
 struct Place {
@@ -334,7 +335,10 @@ fn what_is_said_wrong_is_refused_without_repeating_secrets() {
 
 #[test]
 fn builds_that_are_asked_for_run_one_at_a_time_beside_those_of_the_clock() {
-    let place = Place::new("printf '%s\\n' \"$*\" >> asked; sleep 0.3; echo '{\"generation\": 7}'");
+    let place = Place::new(
+        "printf '%s\\n' \"$*\" >> asked; echo 'muster-progress: {\"phase\":\"read\",\"done\":3,\"total\":null}' >&2; \
+         sleep 0.3; echo '{\"generation\": 7}'",
+    );
     let schedule = place.schedule();
     let (stop, asked) = (Stop::new(), Asked::default());
     std::thread::scope(|scope| {
@@ -342,10 +346,14 @@ fn builds_that_are_asked_for_run_one_at_a_time_beside_those_of_the_clock() {
         assert_eq!(asked.ask(Some("as agreed".to_owned())).unwrap().outcome, Outcome::Running);
         assert!(matches!(asked.ask(None), Err(Refused::Running(_))), "one goes on");
         let begun = std::time::Instant::now();
+        let mut steps = Vec::new();
         while asked.last().unwrap().outcome == Outcome::Running {
             assert!(begun.elapsed().as_secs() < 60, "it never ended");
+            steps.extend(asked.step());
             std::thread::sleep(Duration::from_millis(10));
         }
+        assert_eq!(steps.pop(), Some(Step { phase: "read".to_owned(), done: 3, total: None }));
+        assert_eq!(asked.step(), None, "it is over");
         let run = asked.last().unwrap();
         assert_eq!((run.outcome, run.generation(), run.cause), (Outcome::Published, Some(7), Cause::Once));
         stop.request();

@@ -1,5 +1,6 @@
 //! An audience by a column: how many members have each value, or fall into each bin of a histogram.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use serde::Serialize;
@@ -41,6 +42,8 @@ pub struct ValueCount {
     pub value: Value,
     /// Members.
     pub count: u64,
+    /// Users in all who have it.
+    pub population: u64,
 }
 
 /// Members by bins of equal width.
@@ -88,6 +91,21 @@ impl CodeCounts {
     pub(super) fn value(&self, code: u32) -> Result<Value, Error> {
         value_of(self.column.dictionary(), &self.ty, code)
     }
+
+    /// How many users in all have each of some codes: what the index tells, without those who were erased.
+    fn population(&self, of: impl Iterator<Item = u32>, erased: &Without) -> Result<Vec<u64>, Error> {
+        let mut gone: HashMap<u32, u64> = HashMap::new();
+        for row in erased.iter().flat_map(|rows| rows.rows()) {
+            if let Some(code) = self.column.code(row)? {
+                *gone.entry(code).or_default() += 1;
+            }
+        }
+        of.map(|code| {
+            let rows = self.column.rows_between(code, code + 1)?;
+            Ok(rows.saturating_sub(gone.get(&code).copied().unwrap_or(0)))
+        })
+        .collect()
+    }
 }
 
 impl Audience {
@@ -106,8 +124,11 @@ impl Audience {
         let present = counts.present();
         found.truncate(top);
         let shown: u64 = found.iter().map(|(_, count)| count).sum();
-        let value = |(code, count)| Ok(ValueCount { value: counts.value(code)?, count });
-        let values = found.into_iter().map(value).collect::<Result<_, Error>>()?;
+        let erased = erased(&self.snapshot);
+        let population = counts.population(found.iter().map(|(code, _)| *code), &erased)?;
+        let value =
+            |((code, count), population)| Ok(ValueCount { value: counts.value(code)?, count, population });
+        let values = found.into_iter().zip(population).map(value).collect::<Result<_, Error>>()?;
         Ok(Breakdown {
             total: counts.total,
             values,
@@ -233,7 +254,10 @@ impl Audience {
         found.sort_by_key(|&(count, code)| (std::cmp::Reverse(count), code));
         found.truncate(top);
         let shown: u64 = found.iter().map(|(count, _)| count).sum();
-        let value = |(count, code)| Ok(ValueCount { value: value_of(list.elements(), ty, code)?, count });
+        let value = |(count, code)| {
+            let population = population_of_element(list, code, &without)?;
+            Ok(ValueCount { value: value_of(list.elements(), ty, code)?, count, population })
+        };
         let values = found.into_iter().map(value).collect::<Result<_, Error>>()?;
         // Halted, one count may be cut and the other not.
         let null = total.saturating_sub(present);
@@ -250,6 +274,18 @@ impl Audience {
         })?;
         Ok(audience.count_without(without))
     }
+}
+
+/// How many users in all have an element, without those who were erased.
+fn population_of_element(list: &ListColumn, code: u32, erased: &Without) -> Result<u64, Error> {
+    let mut rows = u64::from(list.posting_rows(code)?);
+    if let Some(erased) = erased {
+        let postings = list.postings(code)?;
+        for row in erased.rows() {
+            rows = rows.saturating_sub(u64::from(postings.contains(row)?));
+        }
+    }
+    Ok(rows)
 }
 
 /// The number of a code; seconds for times, days as their first second in UTC.

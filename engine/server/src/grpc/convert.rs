@@ -157,12 +157,11 @@ pub(super) fn share(count: u64, universe: u64) -> f64 {
 
 /// A column of a profile.
 pub(super) fn profiled(column: ProfiledColumn) -> v1::ColumnProfile {
-    let ProfiledColumn { name, breakdown, population, histogram, stats } = column;
-    let counts = breakdown.values.into_iter().zip(population);
-    let counts = counts.map(|(found, population)| v1::ValueCount {
+    let ProfiledColumn { name, breakdown, histogram, stats } = column;
+    let counts = breakdown.values.into_iter().map(|found| v1::ValueCount {
         value: Some(value(found.value)),
         count: found.count,
-        population,
+        population: found.population,
     });
     let mut profile = v1::ColumnProfile {
         column: name,

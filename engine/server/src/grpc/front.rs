@@ -78,7 +78,7 @@ impl Front {
         match self.access.caller(request.metadata().as_ref(), peer) {
             Ok(_) => Ok(request),
             Err(fault) => {
-                self.access.refused(fault.name(), &fault, peer, &"reflection");
+                self.access.refused(fault.name(), &fault, peer, &"a call");
                 Err(status(fault))
             }
         }

@@ -16,6 +16,7 @@ use muster_proto::v1::segments_server::SegmentsServer;
 use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 use tonic::service::interceptor::InterceptedService;
+use tonic::{Request, Status};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
@@ -62,20 +63,25 @@ pub(crate) fn routes(
         .build_v1();
     let routes = Routes::new(limited!(SegmentsServer::new(SegmentsService { front: front() })))
         .add_service(limited!(AdminServer::new(AdminService { front: front() })))
-        .add_service(limited!(LabelsServer::new(Waiting)))
-        .add_service(limited!(DeliveriesServer::new(Waiting)))
+        .add_service(admitted(front(), limited!(LabelsServer::new(Waiting))))
+        .add_service(admitted(front(), limited!(DeliveriesServer::new(Waiting))))
         .add_service(health);
     let routes = match reflection {
-        Ok(reflection) => {
-            let front = front();
-            routes.add_service(InterceptedService::new(reflection, move |request| front.admit(request)))
-        }
+        Ok(reflection) => routes.add_service(admitted(front(), reflection)),
         Err(error) => {
             tracing::error!("reflection is off, the descriptors cannot be read: {error}");
             routes
         }
     };
     (routes, reporter)
+}
+
+/// A service for those who may ask, whatever they ask.
+fn admitted<S>(
+    front: Arc<Front>,
+    service: S,
+) -> InterceptedService<S, impl FnMut(Request<()>) -> Result<Request<()>, Status> + Clone> {
+    InterceptedService::new(service, move |request| front.admit(request))
 }
 
 /// Tells the health service whether questions are answered.

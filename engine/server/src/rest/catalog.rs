@@ -2,9 +2,10 @@
 
 use super::problem::Problem;
 use crate::fault::Fault;
+use crate::service::Ask;
 
-/// The answer to all of it.
-pub(super) async fn no_catalog() -> Problem {
+/// The answer to all of it, for those who may ask.
+pub(super) async fn no_catalog(_: Ask) -> Problem {
     Fault::no_catalog().into()
 }
 

@@ -85,8 +85,6 @@ pub(crate) struct ProfiledColumn {
     pub(crate) name: String,
     /// Members by value.
     pub(crate) breakdown: Breakdown,
-    /// For each value told, how many users in all have it.
-    pub(crate) population: Vec<u64>,
     /// Members by bins, of numbers and times.
     pub(crate) histogram: Option<Histogram>,
     /// Least, greatest, mean, median of numbers and times.
@@ -168,14 +166,11 @@ impl Service {
         let generation = self.generation(ask).await?;
         let origin = Origin::of(&generation, ask);
         let audience = self.audience(&generation, ask, segment, || "segment".to_owned()).await?;
-        let everybody =
-            self.audience(&generation, ask, Segment::Rule("true"), || "segment".to_owned()).await?;
         let service = Arc::clone(self);
         let work = move || {
             let begun = Instant::now();
             let columns = of.columns.iter().enumerate();
-            let columns =
-                columns.map(|(at, name)| service.profiled(&generation, &audience, &everybody, name, at, &of));
+            let columns = columns.map(|(at, name)| service.profiled(&generation, &audience, name, at, &of));
             let (columns, count) =
                 service.evaluated(&[&audience], || (columns.collect::<Result<_>>(), audience.count()));
             Ok(Profile { count, columns: columns?, elapsed: begun.elapsed(), origin })
@@ -187,7 +182,6 @@ impl Service {
         &self,
         generation: &Generation,
         audience: &Audience,
-        everybody: &Audience,
         name: &str,
         at: usize,
         of: &ProfileOf,
@@ -196,18 +190,13 @@ impl Service {
         let operand = Operand::parse(name, &self.config.rules).map_err(|error| wrong(error.into()))?;
         let top = if of.top == 0 { TOP } else { of.top };
         let breakdown = audience.breakdown(&operand, top).map_err(wrong)?;
-        let everyone = everybody.breakdown(&operand, usize::MAX).map_err(wrong)?;
-        let population = breakdown.values.iter().map(|value| {
-            everyone.values.iter().find(|all| all.value == value.value).map_or(0, |all| all.count)
-        });
-        let population = population.collect();
         let (mut histogram, mut stats) = (None, None);
         if has_numbers(generation, &operand) {
             let bins = if of.bins == 0 { BINS } else { of.bins };
             histogram = Some(audience.histogram(&operand, bins).map_err(wrong)?);
             stats = Some(audience.stats(&operand, &[0.5]).map_err(wrong)?);
         }
-        Ok(ProfiledColumn { name: name.to_owned(), breakdown, population, histogram, stats })
+        Ok(ProfiledColumn { name: name.to_owned(), breakdown, histogram, stats })
     }
 
     /// How many users each two of some segments share.

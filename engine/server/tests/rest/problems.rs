@@ -275,6 +275,8 @@ fn who_asks_needs_a_token_and_a_role() {
     assert!(denied["detail"].as_str().unwrap().contains("needs the role admin"), "{denied}");
     // A body is not even read for who may not ask, and what is outside of the API needs no token.
     api.post_text("/audience/count", "{").problem(401, "unauthenticated");
+    api.get("/api/v1/labels").problem(401, "unauthenticated");
+    api.ask("GET", "/api/v1/labels", &[known], None).problem(501, "unimplemented");
     assert_eq!(api.get("/healthz").status, 200);
 }
 

@@ -12,9 +12,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use muster_engine::batch::{Batch, ColumnData, Keys, Values};
 use muster_engine::schema::{ColumnSchema, ColumnType, HeldAs, ScalarType, Schema};
 use muster_engine::snapshot::{Author, SnapshotWriter, Store, WriteOptions};
+use muster_proto::v1::labels_client::LabelsClient;
 use muster_proto::v1::segment::By;
 use muster_proto::v1::segments_client::SegmentsClient;
-use muster_proto::v1::{CountRequest, Segment};
+use muster_proto::v1::{CountRequest, ListLabelsRequest, Segment};
 use muster_server::{Config, ServeError, Server};
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -187,6 +188,11 @@ impl Client {
         let request = CountRequest { segment, ..CountRequest::default() };
         let mut client = SegmentsClient::with_origin(self.wire(), origin());
         Ok(client.count(with(request, headers)).await?.into_inner().count)
+    }
+
+    pub(crate) async fn labels(&self, headers: &[(&'static str, &str)]) -> Status {
+        let mut client = LabelsClient::with_origin(self.wire(), origin());
+        client.list_labels(with(ListLabelsRequest::default(), headers)).await.unwrap_err()
     }
 
     pub(crate) async fn health(&self) -> Result<ServingStatus, Status> {

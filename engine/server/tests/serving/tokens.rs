@@ -43,6 +43,8 @@ async fn no_token_a_wrong_one_and_an_expired_one_are_refused_and_logged() {
 
     let none = client.count(&[("x-muster-user", "admin")]).await.unwrap_err();
     assert_eq!(none.code(), Code::Unauthenticated);
+    assert_eq!(client.labels(&[]).await.code(), Code::Unauthenticated, "also where there is nothing yet");
+    assert_eq!(client.labels(&[("authorization", &bearer(&good))]).await.code(), Code::Unimplemented);
     assert!(none.message().contains("authorization: Bearer"), "{}", none.message());
     let wrong = format!("{}A", &good[..good.len() - 1]);
     let refused = client.count(&[("authorization", &bearer(&wrong))]).await.unwrap_err();

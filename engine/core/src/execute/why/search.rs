@@ -8,12 +8,15 @@ use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
 
 use super::candidates::{Candidate, Subject, candidates, subjects_of};
+use crate::execute::halt::ended;
 use crate::execute::overlay::{Leaf, Node, Overlay, Program, View};
 use crate::rule::bind::QueryError;
 use crate::rule::bind::row::Test;
 
 /// Conditions that a search evaluates before it goes on by estimates, and again before it gives up.
 pub const WHY_CONDITIONS_MAX: u64 = 2_000_000;
+/// After how many conditions a search looks whether it is to end early.
+const HALT_EVERY: u64 = 1024;
 
 type Result<T> = std::result::Result<T, QueryError>;
 
@@ -128,6 +131,9 @@ impl<'a> Search<'a> {
     fn tabulate(&mut self) -> Result<()> {
         for leaf in 0..self.touched.len() {
             let [subject] = self.touched[leaf][..] else { continue };
+            if ended() {
+                return Ok(());
+            }
             let outcomes = (0..self.values[subject].len())
                 .map(|value| {
                     Ok(self.program.leaf_holds(leaf, &self.view.under(&self.overlay(&[(subject, value)])))?)
@@ -170,9 +176,16 @@ impl<'a> Search<'a> {
         overlay
     }
 
+    /// Takes a condition from the budget, and all of it once the search is to end: what it finds then is thrown away.
+    fn spend(&self) {
+        let spent = self.spent.get().saturating_add(1);
+        let halted = spent.is_multiple_of(HALT_EVERY) && ended();
+        self.spent.set(if halted { u64::MAX } else { spent });
+    }
+
     /// What a leaf is after a choice.
     fn leaf(&self, leaf: usize, choice: &[(usize, usize)], overlay: &OnceCell<Overlay>) -> Result<bool> {
-        self.spent.set(self.spent.get() + 1);
+        self.spend();
         let mut chosen = choice.iter().filter(|(subject, _)| self.touched[leaf].contains(subject));
         match (chosen.next(), &self.then[leaf]) {
             (None, _) => Ok(self.now[leaf]),
@@ -258,13 +271,16 @@ impl<'a> Search<'a> {
     /// Changes one feature after the other, each time the one after which the fewest conditions would have to change, then takes back
     /// what was not needed.
     fn downhill(&self, open: &[usize]) -> Result<Choice> {
-        let end = self.spent.get() + WHY_CONDITIONS_MAX;
+        let end = self.spent.get().saturating_add(WHY_CONDITIONS_MAX);
         let mut choice: Choice = Vec::new();
         let mut height = self.height(&choice)?;
         while height > 0 && self.spent.get() < end {
             let mut best: Option<(u64, u32, Choice)> = None;
             for &subject in open {
                 for &value in &self.kept[subject] {
+                    if self.spent.get() == u64::MAX {
+                        return Ok(Vec::new());
+                    }
                     let mut next: Choice =
                         choice.iter().copied().filter(|(other, _)| *other != subject).collect();
                     next.push((subject, value));

@@ -199,12 +199,11 @@ impl From<HistogramBin> for ProfileBin {
 
 impl From<ProfiledColumn> for ProfileColumn {
     fn from(column: ProfiledColumn) -> Self {
-        let ProfiledColumn { name, breakdown, population, histogram, stats } = column;
-        let values = breakdown.values.into_iter().zip(population);
-        let values = values.map(|(found, population)| ProfileValue {
+        let ProfiledColumn { name, breakdown, histogram, stats } = column;
+        let values = breakdown.values.into_iter().map(|found| ProfileValue {
             value: found.value.into(),
             count: found.count,
-            population,
+            population: found.population,
         });
         let bins = histogram.map(|histogram| histogram.bins).unwrap_or_default();
         let (mut min, mut max, mut mean, mut median) = (None, None, None, None);
