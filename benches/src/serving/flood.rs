@@ -44,6 +44,7 @@ pub(super) fn flood(muster: &Child, asked: &v1::IsInSegmentRequest, requests: u6
     let begun = Instant::now();
     let made = Arc::new(AtomicU64::new(0));
     let mut tasks = Vec::new();
+    let context = runtime.enter();
     for caller in 0..CALLERS {
         let channel = Channel::from_shared(format!("http://{}", muster.address))?.connect_lazy();
         for _ in 0..SIZED_FOR * TIMES / CALLERS {
@@ -51,6 +52,7 @@ pub(super) fn flood(muster: &Child, asked: &v1::IsInSegmentRequest, requests: u6
             tasks.push(runtime.spawn(ask_on(channel.clone(), caller, outcomes, end, made)));
         }
     }
+    drop(context);
     std::thread::sleep(BEFORE);
     let busy = membership(muster, asked, requests)?;
     let waiting = Figures::of(http)?.sum("muster_pool_waiting", &[]);

@@ -11,7 +11,7 @@ use super::children::Child;
 use super::figures::{Figures, mib, own_bytes};
 use super::flood::membership;
 
-/// Half of them say nothing at all, half speak HTTP/2 and ask nothing.
+/// Half of them speak HTTP/2 to gRPC and ask nothing, half say nothing at all to HTTP.
 const CONNECTIONS: usize = 10_000;
 /// The beginning of HTTP/2: the preface and empty settings.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
@@ -24,9 +24,10 @@ pub(super) fn idle(muster: &Child, asked: &v1::IsInSegmentRequest, requests: u64
     let (quiet, before) = (membership(muster, asked, requests)?, own_bytes(muster.pid())?);
     let mut connections = Vec::with_capacity(CONNECTIONS);
     for number in 0..CONNECTIONS {
-        let mut stream = TcpStream::connect(&muster.address)
+        let speaks = number % 2 == 0;
+        let mut stream = TcpStream::connect(if speaks { muster.address.as_str() } else { http })
             .with_context(|| format!("connection {number}; `ulimit -n` must allow {CONNECTIONS}"))?;
-        if number % 2 == 0 {
+        if speaks {
             stream.write_all(PREFACE)?;
         }
         connections.push(stream);

@@ -98,6 +98,8 @@ pub(crate) fn serving(options: &ServingOptions) -> Result<()> {
     counts(options, &muster, &mut page)?;
     others(options, &muster, &snapshot, &mut page)?;
     beside(options, &muster, user_id, &mut page)?;
+    // So that what was measured is told if what follows fails.
+    eprintln!("{page}");
     page.push_str(&flood::flood(&muster, &is_in(user_id), options.requests / 15)?);
     page.push_str(&idle::idle(&muster, &is_in(user_id), options.requests / 15)?);
     told(&page, options.out.as_deref())

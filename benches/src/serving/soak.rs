@@ -83,12 +83,14 @@ pub(crate) fn soak(options: &SoakOptions) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let connect = || Channel::from_shared(format!("http://{}", muster.address)).map(|to| to.connect_lazy());
     let every = Duration::from_secs(options.rebuild_every);
+    let context = runtime.enter();
     let tasks = [
         runtime.spawn(count_on(connect()?, expected.clone(), Arc::clone(&shared))),
         runtime.spawn(count_on(connect()?, expected.clone(), Arc::clone(&shared))),
         runtime.spawn(stream_on(connect()?, expected[0].1, Arc::clone(&shared))),
         runtime.spawn(rebuild_on(connect()?, every, Arc::clone(&shared))),
     ];
+    drop(context);
     let sampler = Sampler::start(muster.pid(), Duration::from_millis(500));
     let paced = Requests::Paced { seconds: options.seconds, each_per_second: EACH_PER_SECOND };
     let membership = Load::of("IsInSegment", &muster.address, &is_in(user_id), 4, 4, paced)?.run()?;
