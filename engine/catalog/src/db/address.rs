@@ -1,5 +1,6 @@
 //! Where a catalog is: `sqlite:PATH` or a MySQL URL. What it says to people never has a password in it.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -95,7 +96,7 @@ pub(super) fn sqlite_options(path: &Path, how: &str) -> Result<AnyConnectOptions
         if byte.is_ascii_alphanumeric() || b"-_./".contains(&byte) {
             url.push(char::from(byte));
         } else {
-            url.push_str(&format!("%{byte:02X}"));
+            let _ = write!(url, "%{byte:02X}");
         }
     }
     url.push('?');

@@ -19,7 +19,7 @@ pub(super) fn fault(place: &str, error: sqlx::Error, during: During) -> Error {
     let said = error.to_string();
     match error {
         sqlx::Error::Database(error) => {
-            let code = error.code().map(|code| code.into_owned()).unwrap_or_default();
+            let code = error.code().map(std::borrow::Cow::into_owned).unwrap_or_default();
             if let Some(mysql) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
                 from_mysql(place, mysql.number(), error.message().to_owned(), during)
             } else {

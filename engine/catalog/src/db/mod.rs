@@ -10,7 +10,7 @@ pub(crate) mod sqlite;
 mod tx;
 
 use std::path::Path;
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 
 use sqlx::any::{Any, AnyPoolOptions};
 use sqlx::pool::PoolConnection;
@@ -37,17 +37,16 @@ pub(crate) struct Db {
 impl Db {
     /// Opens, checks and migrates.
     pub(crate) async fn open(settings: Settings) -> Result<Self> {
-        let db = Self::over(Address::parse(&settings.url)?, settings)?;
+        let db = Self::over(&Address::parse(&settings.url)?, settings)?;
         db.migrate().await?;
         db.check_on_opening().await?;
         Ok(db)
     }
 
     /// A database to which nobody has connected yet.
-    fn over(address: Address, settings: Settings) -> Result<Self> {
-        static DRIVERS: Once = Once::new();
-        DRIVERS.call_once(sqlx::any::install_default_drivers);
-        let (options, read_only) = match &address {
+    fn over(address: &Address, settings: Settings) -> Result<Self> {
+        sqlx::any::install_default_drivers();
+        let (options, read_only) = match address {
             Address::Sqlite { path, read_only } => {
                 let mode = sqlite::look(path, *read_only || settings.read_only)?;
                 let options = address::sqlite_options(path, mode.parameter())?;
@@ -86,7 +85,7 @@ impl Db {
     pub(crate) async fn open_alone(path: &Path) -> Result<()> {
         sqlite::check_header(path)?;
         let settings = Settings::at("");
-        let db = Self::over(Address::Sqlite { path: path.to_owned(), read_only: false }, settings)?;
+        let db = Self::over(&Address::Sqlite { path: path.to_owned(), read_only: false }, settings)?;
         let outcome = db.leave_alone().await;
         db.close().await;
         outcome

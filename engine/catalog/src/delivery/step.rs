@@ -210,7 +210,7 @@ async fn decide(
         }
         (ApprovalKind::Cancel, Verdict::Approved) => after.state = State::Canceled,
         (ApprovalKind::Edit, Verdict::Approved) => {
-            after.body = edited(tx, before, open, status, now_us).await?
+            after.body = edited(tx, before, open, status, now_us).await?;
         }
     }
     let decision = Decision { verdict, by: caller.user.clone(), at_us: now_us, comment: comment.to_owned() };
