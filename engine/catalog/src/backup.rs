@@ -156,11 +156,10 @@ async fn check_copy(copy: &Path, backup: &Path) -> Result<Verified> {
     };
     let opened = Catalog::open(Settings::at(format!("sqlite:{}", copy.display()))).await.map_err(named)?;
     let verified = opened.verify().await;
-    // Alone with the file, it leaves no log behind.
-    let alone = opened.db.leave_alone().await;
     opened.close().await;
     let verified = verified.map_err(named)?;
-    alone.map(|()| verified)
+    Db::open_alone(copy).await?;
+    Ok(verified)
 }
 
 /// Brings what is in the log of a catalog into its file, and fails if another program has it open.

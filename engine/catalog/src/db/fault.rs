@@ -29,9 +29,11 @@ pub(super) fn fault(place: &str, error: sqlx::Error, during: During) -> Error {
         sqlx::Error::PoolTimedOut => {
             unavailable(place, "no connection could be had in time".to_owned(), During::Work)
         }
-        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
-            unavailable(place, said, during)
-        }
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => unavailable(place, said, during),
         sqlx::Error::Configuration(_) => Error::CannotOpen { place: place.to_owned(), why: said },
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::RowNotFound => {
             Error::Corrupt { place: place.to_owned(), what: said }

@@ -1,6 +1,6 @@
 //! Brings a database to the schema that this program knows. Running it again changes nothing.
 
-use sqlx::{AnyConnection, AssertSqlSafe, Row};
+use sqlx::{AnyConnection, AssertSqlSafe, Connection, Row};
 
 use super::schema::{APPLICATION_ID, MIGRATIONS};
 use super::{Db, Dialect, During, fault};
@@ -16,12 +16,10 @@ enum Found {
 impl Db {
     /// Makes or migrates the tables, or fails if the database is of a newer Muster or of something else.
     pub(super) async fn migrate(&self) -> Result<()> {
-        let mut conn = self.connection().await?;
+        let mut conn = self.connect().await?;
         let outcome = self.migrate_on(&mut conn).await;
-        if outcome.is_err() {
-            // It may be in the middle of something.
-            conn.close_on_drop();
-        }
+        // With it goes what was not finished; nothing depends on how it ends.
+        let _ = conn.close().await;
         outcome
     }
 
@@ -59,9 +57,9 @@ impl Db {
             }
             Dialect::MySql => {
                 // Several servers may start at once; the lock goes with the connection.
-                self.run(conn, "DO GET_LOCK(CONCAT('muster_catalog_', DATABASE()), 30)").await?;
+                self.run(conn, "DO GET_LOCK(CONCAT('muster_', MD5(DATABASE())), 30)").await?;
                 self.apply(conn).await?;
-                self.run(conn, "DO RELEASE_LOCK(CONCAT('muster_catalog_', DATABASE()))").await
+                self.run(conn, "DO RELEASE_LOCK(CONCAT('muster_', MD5(DATABASE())))").await
             }
         }
     }

@@ -12,19 +12,22 @@ mod tx;
 use std::path::Path;
 use std::sync::Arc;
 
-use sqlx::any::{Any, AnyPoolOptions};
+use sqlx::any::{Any, AnyConnectOptions, AnyPoolOptions};
 use sqlx::pool::PoolConnection;
-use sqlx::{AnyPool, Executor};
+use sqlx::{AnyConnection, AnyPool, ConnectOptions, Connection, Executor};
 
 pub(crate) use self::address::{Address, Dialect};
 use self::fault::During;
-pub(crate) use self::tx::{Counter, Tx, by_chunks, marks, nullable, value};
+pub(crate) use self::tx::{Asked, Counter, Tx, by_chunks, marks, nullable, value};
 use crate::error::{Error, Result};
 use crate::settings::Settings;
 
 /// A database that holds a catalog.
 pub(crate) struct Db {
     pool: AnyPool,
+    options: AnyConnectOptions,
+    /// What each new connection is told first.
+    on_connecting: Arc<str>,
     pub(crate) dialect: Dialect,
     /// For people, without a password.
     pub(crate) place: String,
@@ -56,18 +59,21 @@ impl Db {
         };
         let place = address.place();
         let on_connecting: Arc<str> = on_connecting(address.dialect(), &settings, read_only).into();
+        let told = Arc::clone(&on_connecting);
         let pool = AnyPoolOptions::new()
             .max_connections(settings.connections.max(2))
             .acquire_timeout(settings.connect_timeout())
             .after_connect(move |conn, _| {
-                let statements = Arc::clone(&on_connecting);
+                let statements = Arc::clone(&told);
                 Box::pin(async move {
                     conn.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(statements.to_string()))).await.map(drop)
                 })
             })
-            .connect_lazy_with(options);
+            .connect_lazy_with(options.clone());
         Ok(Self {
             pool,
+            options,
+            on_connecting,
             dialect: address.dialect(),
             place,
             settings,
@@ -81,19 +87,38 @@ impl Db {
         self.pool.acquire().await.map_err(|error| fault::fault(&self.place, error, During::Work))
     }
 
-    /// Opens a file to bring its log into it, which fails while anybody else has it open.
+    /// A connection beside the pool, which would try again and again where trying does not help, and not say why.
+    async fn connect(&self) -> Result<AnyConnection> {
+        let connect = async {
+            let mut conn = self.options.connect().await?;
+            conn.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(self.on_connecting.to_string()))).await?;
+            Ok(conn)
+        };
+        match tokio::time::timeout(self.settings.connect_timeout(), connect).await {
+            Err(_) => Err(fault::silent(&self.place, During::Work)),
+            Ok(outcome) => outcome.map_err(|error| fault::fault(&self.place, error, During::Work)),
+        }
+    }
+
+    /// Runs one statement outside of a transaction, for as long as maintenance may take.
+    pub(crate) async fn maintain(&self, asked: Asked<'_>) -> Result<()> {
+        let mut conn = self.connect().await?;
+        let run = asked.execute(&mut conn);
+        let outcome = match tokio::time::timeout(self.settings.maintenance_timeout(), run).await {
+            Err(_) => Err(fault::silent(&self.place, During::Work)),
+            Ok(outcome) => outcome.map(drop).map_err(|error| fault::fault(&self.place, error, During::Work)),
+        };
+        // Nothing depends on how it ends.
+        let _ = conn.close().await;
+        outcome
+    }
+
+    /// Opens an SQLite file to bring its log into it, which fails while anybody else has it open.
     pub(crate) async fn open_alone(path: &Path) -> Result<()> {
         sqlite::check_header(path)?;
         let settings = Settings::at("");
         let db = Self::over(&Address::Sqlite { path: path.to_owned(), read_only: false }, settings)?;
-        let outcome = db.leave_alone().await;
-        db.close().await;
-        outcome
-    }
-
-    /// Brings the log of an SQLite file into it and leaves it without one.
-    pub(crate) async fn leave_alone(&self) -> Result<()> {
-        self.maintain(sqlx::query("PRAGMA journal_mode = DELETE")).await
+        db.maintain(sqlx::query("PRAGMA journal_mode = DELETE")).await
     }
 
     /// Ends all connections.
@@ -105,7 +130,7 @@ impl Db {
         if self.dialect == Dialect::MySql {
             return Ok(());
         }
-        let mut tx = self.read().await?;
+        let mut tx = self.read().await?.for_maintenance();
         let outcome = async {
             for table in sqlite::CHECKED_ON_OPENING {
                 self.expect_ok(&mut tx, &format!("PRAGMA quick_check({table})")).await?;

@@ -91,17 +91,6 @@ impl Db {
         tx.execute(sqlx::query("UPDATE catalog_state SET writes = writes + 1 WHERE id = 1")).await?;
         Ok(tx)
     }
-
-    /// Runs one statement outside of a transaction, for as long as maintenance may take.
-    pub(crate) async fn maintain(&self, asked: Asked<'_>) -> Result<()> {
-        let mut conn = self.connection().await?;
-        // Whatever becomes of it, this connection is not used again.
-        conn.close_on_drop();
-        match tokio::time::timeout(self.settings.maintenance_timeout(), asked.execute(&mut *conn)).await {
-            Err(_) => Err(fault::silent(&self.place, During::Work)),
-            Ok(outcome) => outcome.map(drop).map_err(|error| fault::fault(&self.place, error, During::Work)),
-        }
-    }
 }
 
 impl Tx<'_> {
@@ -159,6 +148,8 @@ impl Tx<'_> {
     pub(crate) async fn finish<T>(mut self, outcome: Result<T>) -> Result<T> {
         let (end, during) = match outcome {
             Ok(_) => ("COMMIT", During::Commit),
+            // Nobody would answer; the connection goes, and what was done with it.
+            Err(Error::Unavailable { .. }) => return outcome,
             Err(_) => ("ROLLBACK", During::Work),
         };
         let ended = self.run_during(end, during).await;

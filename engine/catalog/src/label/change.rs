@@ -166,10 +166,22 @@ async fn apply(tx: &mut Tx<'_>, label: &mut Label, change: &LabelChange) -> Resu
 
 /// Checks a stored label's rule, and stores which labels it uses.
 pub(crate) async fn check_rule(tx: &mut Tx<'_>, caller: &Caller, label: &Label, rule: &Rule) -> Result<()> {
+    let uses = link(tx, caller, label, rule).await?;
+    nest::check(tx, Some(label.id), &label.name, rule, &uses).await
+}
+
+/// Stores which labels a stored label's rule uses, if it may. Where many labels are stored at once, all are linked before one is
+/// checked: a check looks at labels below and above.
+pub(crate) async fn link(
+    tx: &mut Tx<'_>,
+    caller: &Caller,
+    label: &Label,
+    rule: &Rule,
+) -> Result<Vec<nest::Used>> {
     let uses = nest::used(tx, rule, user(caller, label)).await?;
-    nest::check(tx, Some(label.id), &label.name, rule, &uses).await?;
-    let used: Vec<u64> = uses.iter().map(|one| one.id).collect();
-    rows::store_uses(tx, label.id, &used).await
+    let ids: Vec<u64> = uses.iter().map(|one| one.id).collect();
+    rows::store_uses(tx, label.id, &ids).await?;
+    Ok(uses)
 }
 
 /// What a change is called: what matters most in it.

@@ -12,7 +12,7 @@ use crate::catalog::Catalog;
 use crate::db::{Counter, Tx};
 use crate::delivery::{check, rows as delivery_rows};
 use crate::error::{Error, Result};
-use crate::label::{Label, LabelCounts, LabelKind, nest, rows as label_rows};
+use crate::label::{Label, LabelCounts, LabelKind, change, nest, rows as label_rows};
 use crate::list;
 
 /// How a document is taken.
@@ -120,10 +120,7 @@ async fn into_empty(tx: &mut Tx<'_>, document: &Document) -> Result<ImportReport
         }
         report.labels_created.push(from.name.clone());
     }
-    // When all of them are there.
-    for (at, label, rule) in nested {
-        check_nested(tx, &label, &rule).await.map_err(within(&at))?;
-    }
+    check_rules(tx, &nested).await?;
     for from in &document.deliveries {
         insert_delivery(tx, document, from)
             .await
@@ -208,10 +205,17 @@ async fn insert(tx: &mut Tx<'_>, from: &LabelDocument, mut label: Label) -> Resu
     Ok(())
 }
 
-/// Fails unless a label's rule may name what it names; stores what it uses.
-async fn check_nested(tx: &mut Tx<'_>, label: &Label, rule: &Rule) -> Result<()> {
+/// Links labels by what their rules name, when all of them are stored, and then checks each.
+pub(super) async fn check_rules(tx: &mut Tx<'_>, rules: &[(String, Label, Rule)]) -> Result<()> {
     let everybody = Caller::admin("muster");
-    crate::label::change::check_rule(tx, &everybody, label, rule).await
+    let mut linked = Vec::with_capacity(rules.len());
+    for (at, label, rule) in rules {
+        linked.push(change::link(tx, &everybody, label, rule).await.map_err(within(at))?);
+    }
+    for ((at, label, rule), uses) in rules.iter().zip(linked) {
+        nest::check(tx, Some(label.id), &label.name, rule, &uses).await.map_err(within(at))?;
+    }
+    Ok(())
 }
 
 async fn insert_delivery(tx: &mut Tx<'_>, document: &Document, from: &DeliveryDocument) -> Result<()> {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use muster_engine::rule::ast::Rule;
 use sqlx::AssertSqlSafe;
 
-use super::import::{ImportReport, label, within};
+use super::import::{ImportReport, check_rules, label, within};
 use super::{Document, LabelDocument, all_labels};
 use crate::audit::Kind;
 use crate::caller::Caller;
@@ -60,7 +60,7 @@ pub(super) async fn merge(
             rules.push((at, stored, rule));
         }
     }
-    check_rules(tx, rules).await?;
+    check_rules(tx, &rules).await?;
     for from in &document.deliveries {
         delivery(tx, caller, &from.delivery, &mut report, now_us).await?;
     }
@@ -72,15 +72,6 @@ fn name_of(kind: LabelKind) -> &'static str {
         LabelKind::Rule => "rule",
         LabelKind::List => "list",
     }
-}
-
-/// Checks what rules name, when all labels are there.
-async fn check_rules(tx: &mut Tx<'_>, rules: Vec<(String, Label, Rule)>) -> Result<()> {
-    let everybody = Caller::admin("muster");
-    for (at, label, rule) in rules {
-        change::check_rule(tx, &everybody, &label, &rule).await.map_err(within(&at))?;
-    }
-    Ok(())
 }
 
 async fn is_same(tx: &mut Tx<'_>, before: &Label, wanted: &Label, from: &LabelDocument) -> Result<bool> {

@@ -117,7 +117,7 @@ async fn a_new_name_reaches_all_who_use_it(settings: Settings) {
     let expected = rule(r"NOT (label('new \'name\'') AND y) OR at_least(1, label('new \'name\''), z)");
     assert_eq!(rule(&b.rule), expected);
     let first = catalog.delivery(1).await.unwrap();
-    let target = r#"{"rule":"label('new \\'name\\'') AND label('b')"}"#;
+    let target = r#"{"rule":"label('new ''name''') AND label('b')"}"#;
     assert_eq!(serde_json::to_string(&first.body.target).unwrap(), target);
     let asked = first.open.unwrap().body.unwrap();
     assert_eq!((asked.target, asked.priority), (first.body.target, 9));
