@@ -2,17 +2,21 @@
 
 use std::time::Instant;
 
+use muster_catalog::delivery::{Delivery, State, Status, Target};
 use muster_catalog::label::{CountOfLabel, CountOutcome, LabelFilter, LabelKey, Recorded};
-use muster_catalog::transfer::{DOCUMENT_VERSION, Document, ImportMode, LabelDocument, LastNumbers};
+use muster_catalog::transfer::{
+    DOCUMENT_VERSION, DeliveryDocument, Document, ImportMode, LabelDocument, LastNumbers,
+};
 use muster_catalog::{Catalog, Settings};
 
-use crate::fixture::{NOW, ann, make, named, on_both, open, root};
+use crate::fixture::{HOUR, NOW, ann, make, named, on_both, open, root, wanted};
 
 on_both!(
     latest_and_previous_follow_the_generations,
     a_failure_marks_and_the_next_success_clears,
     old_counts_go,
     fifteen_thousand_labels,
+    fifteen_thousand_live_deliveries,
 );
 
 const DAY: i64 = 86_400_000_000;
@@ -151,4 +155,31 @@ async fn fifteen_thousand_labels(settings: Settings) {
     let begun = Instant::now();
     catalog.changes().await.unwrap();
     println!("change counters: {:?}", begun.elapsed());
+}
+
+async fn fifteen_thousand_live_deliveries(settings: Settings) {
+    const DELIVERIES: u64 = 15_000;
+    let catalog = open(&settings).await;
+    let first = catalog.create_delivery(&ann(), &wanted("banner"), NOW).await.unwrap();
+    catalog.delete_delivery(&ann(), first.id, None, NOW).await.unwrap();
+    let deliveries = (1..=DELIVERIES)
+        .map(|id| {
+            let mut delivery = Delivery { id, state: State::Approved, ..first.clone() };
+            delivery.body.target = Target::Rule(format!("balance_usd >= {id}"));
+            // A third of them is over.
+            delivery.body.start_us = NOW - HOUR;
+            delivery.body.end_us = if id % 3 == 0 { NOW } else { NOW + HOUR };
+            DeliveryDocument { delivery, approvals: Vec::new() }
+        })
+        .collect();
+    let last = LastNumbers { delivery: DELIVERIES, ..LastNumbers::default() };
+    let document = Document { muster_catalog: DOCUMENT_VERSION, last, labels: Vec::new(), deliveries };
+    let begun = Instant::now();
+    catalog.import(&root(), &document, ImportMode::Empty, false, NOW).await.unwrap();
+    println!("import of {DELIVERIES} deliveries: {:?}", begun.elapsed());
+    let begun = Instant::now();
+    let live = catalog.live(NOW).await.unwrap().deliveries;
+    println!("{} live deliveries read: {:?}", live.len(), begun.elapsed());
+    assert_eq!(live.len() as u64, DELIVERIES / 3 * 2);
+    assert!(live.iter().all(|delivery| delivery.status_at(NOW) == Status::Ongoing));
 }
