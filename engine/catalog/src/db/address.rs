@@ -121,7 +121,7 @@ mod tests {
             "sqlite:a?mode=x",
         ] {
             let error = Address::parse(bad).err().unwrap().to_string();
-            assert!(error.starts_with("catalog.url: it ") && !error.contains("secret"), "{error}");
+            assert!(error.starts_with("catalog.url: it") && !error.contains("secret"), "{error}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use muster_catalog::label::{LabelFilter, NewLabel};
@@ -166,5 +167,90 @@ fn a_read_only_address_is_enough() {
         ));
         catalog.close().await;
         assert_eq!(fs::read(&path).unwrap(), fs::read(&copy).unwrap());
+    });
+}
+
+/// Files and folders that may only be read, with a log beside the file and without. Root may write them all the same, and then
+/// there is nothing to see.
+#[test]
+fn permissions_make_a_catalog_read_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let permit = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    run(async {
+        for (file_mode, folder_mode) in [(0o444, 0o755), (0o444, 0o555), (0o644, 0o555)] {
+            let (folder, path) = closed().await;
+            permit(&path, file_mode);
+            permit(folder.path(), folder_mode);
+            let may_write = fs::OpenOptions::new().append(true).open(&path).is_ok()
+                && fs::write(folder.path().join("tried"), b"").is_ok();
+            let catalog = open(&at(&path)).await;
+            assert_eq!(catalog.export().await.unwrap().labels.len(), 50);
+            let outcome = catalog.create_label(&ann(), NewLabel::list("x"), NOW).await;
+            if may_write {
+                outcome.unwrap();
+            } else {
+                assert!(catalog.is_read_only());
+                assert!(matches!(outcome, Err(Error::ReadOnly { .. })), "{outcome:?}");
+                catalog.verify().await.unwrap();
+            }
+            catalog.close().await;
+            permit(folder.path(), 0o755);
+        }
+    });
+}
+
+/// Where the process that is to be killed finds its catalog.
+const CHILD: &str = "MUSTER_TEST_CATALOG_CHILD";
+
+/// Not a test of its own: what `what_was_acknowledged_survives_a_killed_process` starts and kills.
+#[test]
+fn child_that_writes_until_it_is_killed() {
+    let Some(path) = std::env::var_os(CHILD) else { return };
+    run(async {
+        let catalog = open(&at(Path::new(&path))).await;
+        for at in 0.. {
+            let name = format!("{} {at}", std::process::id());
+            make(&catalog, &name, "label('label 7')").await;
+            let mut upload = catalog.upload(muster_catalog::list::UploadMode::Append);
+            upload.push(&[at]).unwrap();
+            catalog.finish_upload(&ann(), &named("list"), upload, "", NOW).await.unwrap();
+            println!("made {name}");
+        }
+    });
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_killed_process() {
+    run(async {
+        let (_folder, path) = closed().await;
+        let catalog = open(&at(&path)).await;
+        catalog.create_label(&ann(), NewLabel::list("list"), NOW).await.unwrap();
+        catalog.close().await;
+        let mut acknowledged = 0;
+        for round in 0..6 {
+            let mut child = Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "sqlite_faults::child_that_writes_until_it_is_killed", "--nocapture"])
+                .env(CHILD, &path)
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            std::thread::sleep(Duration::from_millis(150 + round * 70));
+            child.kill().unwrap();
+            let output = child.wait_with_output().unwrap();
+            let catalog = open(&at(&path)).await;
+            catalog.verify().await.unwrap();
+            for line in String::from_utf8(output.stdout).unwrap().split_inclusive('\n') {
+                // The last line may be cut off.
+                let Some(name) = line.strip_prefix("made ").and_then(|name| name.strip_suffix('\n')) else {
+                    continue;
+                };
+                assert!(catalog.label(&ann(), &named(name), NOW).await.is_ok(), "{name} is lost");
+                acknowledged += 1;
+            }
+            catalog.close().await;
+        }
+        println!("{acknowledged} changes of 6 killed processes are all there");
+        assert!(acknowledged > 0);
     });
 }
