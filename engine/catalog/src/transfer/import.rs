@@ -79,6 +79,11 @@ async fn import(
     mode: ImportMode,
     now_us: i64,
 ) -> Result<ImportReport> {
+    let mut names = HashSet::new();
+    if let Some(twice) = document.labels.iter().find(|label| !names.insert(label.name.as_str())) {
+        let at = format!("label `{}`", twice.name);
+        return Err(Error::Import { at, what: "its name is there twice; rename one of them".to_owned() });
+    }
     let report = match mode {
         ImportMode::Empty => into_empty(tx, document).await?,
         ImportMode::Merge { replace } => merge::merge(tx, caller, document, replace, now_us).await?,
@@ -195,10 +200,7 @@ pub(super) fn label(tx: &Tx<'_>, from: &LabelDocument) -> Result<(Label, Option<
 /// Stores a label of a document under the number it has in `label`, with the users of a list.
 async fn insert(tx: &mut Tx<'_>, from: &LabelDocument, mut label: Label) -> Result<()> {
     let version = label.list_version;
-    label_rows::insert(tx, &label).await.map_err(|error| match error {
-        Error::Database { what, .. } => Error::invalid("name", format!("it is there twice, perhaps: {what}")),
-        other => other,
-    })?;
+    label_rows::insert(tx, &label).await?;
     if let Some(users) = &from.users {
         list::fill(tx, &mut label, users.clone(), Some(version)).await?;
     }

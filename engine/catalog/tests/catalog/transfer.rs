@@ -173,7 +173,7 @@ async fn bad_documents_are_refused_whole(settings: Settings) {
     add("would use itself", &|document| document.labels[0].rule = "label('a')".to_owned());
     add("unknown label `nobody`", &|document| document.labels[0].rule = "label('nobody')".to_owned());
     add("is private and cannot be used", &|document| document.labels[1].rule = "label('mine')".to_owned());
-    add("label `a`: ", &|document| document.labels[0].name = "a".to_owned());
+    add("label `a`: its name is there twice", &|document| document.labels[0].name = "a".to_owned());
     add("its number 2 is not its own", &|document| document.labels[1].id = 2);
     add("delivery 1: end_time: ", &|document| document.deliveries[0].delivery.body.end_us = 0);
     add("two of them wait", &|document| {
