@@ -36,6 +36,8 @@ type Outcomes = Arc<Mutex<BTreeMap<String, u64>>>;
 /// Floods a server, and asks it for membership meanwhile.
 pub(super) fn flood(muster: &Child, asked: &v1::IsInSegmentRequest, requests: u64) -> Result<String> {
     let http = muster.http.as_deref().context("a server with metrics")?;
+    // What ran before is over.
+    std::thread::sleep(BEFORE);
     let quiet = membership(muster, asked, requests)?;
     let before = own_bytes(muster.pid())?;
     let (outcomes, end) = (Outcomes::default(), Arc::new(AtomicBool::new(false)));
@@ -55,7 +57,7 @@ pub(super) fn flood(muster: &Child, asked: &v1::IsInSegmentRequest, requests: u6
     drop(context);
     std::thread::sleep(BEFORE);
     let busy = membership(muster, asked, requests)?;
-    let waiting = Figures::of(http)?.sum("muster_pool_waiting", &[]);
+    let waiting = Figures::of(http)?.sum("muster_pool_waiting", &["\"heavy\""]);
     end.store(true, Ordering::Relaxed);
     let took = begun.elapsed();
     runtime.shutdown_timeout(Duration::from_secs(1));

@@ -21,6 +21,8 @@ const TAKEN_IN: Duration = Duration::from_secs(2);
 /// Opens the connections, and asks for membership beside them.
 pub(super) fn idle(muster: &Child, asked: &v1::IsInSegmentRequest, requests: u64) -> Result<String> {
     let http = muster.http.as_deref().context("a server with metrics")?;
+    // What ran before is over.
+    std::thread::sleep(TAKEN_IN);
     let (quiet, before) = (membership(muster, asked, requests)?, own_bytes(muster.pid())?);
     let mut connections = Vec::with_capacity(CONNECTIONS);
     for number in 0..CONNECTIONS {

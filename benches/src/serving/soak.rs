@@ -13,6 +13,7 @@ use muster_engine::snapshot::Store;
 use muster_proto::v1;
 use muster_proto::v1::admin_client::AdminClient;
 use muster_proto::v1::segments_client::SegmentsClient;
+use muster_proto::v1::value::Kind;
 use tonic::transport::Channel;
 
 use super::children::Child;
@@ -60,6 +61,7 @@ struct Shared {
     counted: AtomicU64,
     streamed: AtomicU64,
     rebuilt: AtomicU64,
+    looked: AtomicU64,
 }
 
 /// Loads a server for as long as wanted, and tells what came of it.
@@ -79,6 +81,7 @@ pub(crate) fn soak(options: &SoakOptions) -> Result<()> {
         counted: AtomicU64::new(0),
         streamed: AtomicU64::new(0),
         rebuilt: AtomicU64::new(0),
+        looked: AtomicU64::new(0),
     });
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let connect = || Channel::from_shared(format!("http://{}", muster.address)).map(|to| to.connect_lazy());
@@ -88,6 +91,7 @@ pub(crate) fn soak(options: &SoakOptions) -> Result<()> {
         runtime.spawn(count_on(connect()?, expected.clone(), Arc::clone(&shared))),
         runtime.spawn(count_on(connect()?, expected.clone(), Arc::clone(&shared))),
         runtime.spawn(stream_on(connect()?, expected[0].1, Arc::clone(&shared))),
+        runtime.spawn(look_on(connect()?, user_id, expected[0].1, Arc::clone(&shared))),
         runtime.spawn(rebuild_on(connect()?, every, Arc::clone(&shared))),
     ];
     drop(context);
@@ -120,7 +124,7 @@ fn page(
         format!("muster-bench soak --seconds {} --rebuild-every {}", options.seconds, options.rebuild_every);
     let mut page = format!(
         "# A server over a long time\n\n{}\n\n{users} users, {} s: membership over four connections, two clients that count without a pause, one that reads members \
-         to their end, and rebuilds one after the other. Counts and members are compared with the engine's; no count is remembered.\n\n",
+         to their end, one that previews, profiles, explains and asks with fresher values, and rebuilds one after the other. Counts and members are compared with the engine's; no count is remembered.\n\n",
         machine::sentence(&command),
         options.seconds
     );
@@ -128,7 +132,13 @@ fn page(
         writeln!(page, "- {ended}: {count}")?;
     }
     let of = |number: &AtomicU64| number.load(Ordering::Relaxed);
-    writeln!(page, "- counts compared: {}, members streamed: {}", of(&shared.counted), of(&shared.streamed))?;
+    writeln!(
+        page,
+        "- counts compared: {}, members streamed: {}, rounds of previews and the like: {}",
+        of(&shared.counted),
+        of(&shared.streamed),
+        of(&shared.looked)
+    )?;
     writeln!(
         page,
         "- generations rebuilt: {}, swaps: {}",
@@ -175,6 +185,28 @@ async fn stream_on(channel: Channel, wanted: u64, shared: Arc<Shared>) -> Result
         ensure!(found == wanted, "{found} members of {wanted}");
         shared.streamed.fetch_add(found, Ordering::Relaxed);
         tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    Ok(())
+}
+
+/// What ops do: previews, profiles, explanations, membership with fresher values, one after the other.
+async fn look_on(channel: Channel, user_id: u64, wanted: u64, shared: Arc<Shared>) -> Result<()> {
+    let mut client = SegmentsClient::new(channel);
+    let segment = || Some(rule(COUNTED[0]));
+    while !shared.end.load(Ordering::Relaxed) {
+        let preview = v1::PreviewRequest { segment: segment(), ..v1::PreviewRequest::default() };
+        let previewed = client.preview(preview).await.context("a preview")?.into_inner();
+        ensure!(previewed.count == wanted, "a preview counts {} of {wanted}", previewed.count);
+        let columns = vec!["country".to_owned(), "balance_usd".to_owned()];
+        let profile = v1::ProfileRequest { segment: segment(), columns, ..v1::ProfileRequest::default() };
+        let profiled = client.profile(profile).await.context("a profile")?.into_inner();
+        ensure!(profiled.count == wanted, "a profile counts {} of {wanted}", profiled.count);
+        let explain = v1::ExplainRequest { user_id, segment: segment(), ..v1::ExplainRequest::default() };
+        client.explain(explain).await.context("an explanation")?;
+        let fresher = [("balance_usd".to_owned(), v1::Value { kind: Some(Kind::DoubleValue(500.0)) })];
+        let overlaid = v1::IsInSegmentRequest { overlay: fresher.into(), ..is_in(user_id) };
+        client.is_in_segment(overlaid).await.context("membership with a fresher value")?;
+        shared.looked.fetch_add(1, Ordering::Relaxed);
     }
     Ok(())
 }

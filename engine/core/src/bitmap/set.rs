@@ -45,6 +45,9 @@ pub struct Part<'a> {
     pub not: bool,
 }
 
+/// Buffers of each kind that are kept for the next result; more are in use at once only in rules of very many terms.
+const KEPT_MAX: usize = 256;
+
 /// Buffers that results live in, so that a running count allocates nothing.
 #[derive(Debug, Default)]
 pub struct Scratch {
@@ -88,15 +91,28 @@ impl Scratch {
         result
     }
 
-    /// Takes a set's buffer back.
+    /// Takes a set's buffer back, wherever it came from. What is too many to keep goes.
     pub fn give(&mut self, set: Set<'_>) {
-        match set {
-            Set::OwnArray(array) => self.arrays.push(array),
-            Set::OwnBits(bits) => self.bits.push(bits),
-            Set::SharedArray(array) => self.arrays.extend(Rc::into_inner(array)),
-            Set::SharedBits(bits) => self.bits.extend(Rc::into_inner(bits)),
-            Set::Empty | Set::Full | Set::Array(_) | Set::Bits(_) | Set::Runs(_) => {}
+        let (array, bits) = match set {
+            Set::OwnArray(array) => (Some(array), None),
+            Set::OwnBits(bits) => (None, Some(bits)),
+            Set::SharedArray(array) => (Rc::into_inner(array), None),
+            Set::SharedBits(bits) => (None, Rc::into_inner(bits)),
+            Set::Empty | Set::Full | Set::Array(_) | Set::Bits(_) | Set::Runs(_) => return,
+        };
+        if self.arrays.len() < KEPT_MAX {
+            self.arrays.extend(array);
         }
+        if self.bits.len() < KEPT_MAX {
+            self.bits.extend(bits);
+        }
+    }
+
+    /// Bytes of the buffers that wait for their next use.
+    #[cfg(test)]
+    pub(crate) fn kept_bytes(&self) -> usize {
+        let arrays: usize = self.arrays.iter().map(|array| array.capacity() * size_of::<u16>()).sum();
+        arrays + self.bits.len() * size_of::<Bits>()
     }
 }
 

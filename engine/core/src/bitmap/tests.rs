@@ -120,3 +120,17 @@ fn more_terms_than_one_pass_takes_are_taken_in_several() {
         assert_eq!(found.count(20_000) as usize, any);
     }
 }
+
+#[test]
+fn buffers_that_are_given_and_never_taken_do_not_pile_up() {
+    let mut scratch = Scratch::default();
+    let give = |scratch: &mut Scratch| {
+        scratch.give(Set::OwnBits(Box::new([0; WORDS])));
+        scratch.give(Set::OwnArray(vec![0; 4096]));
+    };
+    (0..1_000).for_each(|_| give(&mut scratch));
+    let kept = scratch.kept_bytes();
+    (0..10_000).for_each(|_| give(&mut scratch));
+    assert_eq!(scratch.kept_bytes(), kept);
+    assert!(kept <= 8 << 20, "{kept} bytes are kept");
+}

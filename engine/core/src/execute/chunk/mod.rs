@@ -64,6 +64,12 @@ impl Drop for Evaluator<'_> {
     }
 }
 
+/// Bytes of the buffers that wait on this thread for the next evaluation.
+#[cfg(test)]
+pub(super) fn kept_bytes() -> usize {
+    BUFFERS.with_borrow(|buffers| buffers.iter().map(Scratch::kept_bytes).sum())
+}
+
 impl<'p> Evaluator<'p> {
     pub(super) fn new(plan: &'p Plan, snapshot: &'p Snapshot, without: &Without) -> Self {
         let scratch =

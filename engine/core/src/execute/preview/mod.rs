@@ -304,9 +304,59 @@ impl<'s, 'e, 'p> OnChunk<'s, 'e, 'p> {
                 }
             }
         }
-        for bits in self.rows.drain(..).flatten().flatten().chain([self.everyone]) {
+        // Only what the evaluator lent goes back; what was made of it here does not, or it would keep more with each chunk.
+        let lent = self.rows.drain(..).zip(parts).filter(|(_, part)| part.children.is_empty());
+        for bits in lent.flat_map(|(rows, _)| rows).flatten().chain([self.everyone]) {
             self.evaluator.give(Set::OwnBits(bits));
         }
         totals
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::chunk::kept_bytes;
+    use super::*;
+    use crate::batch::{Batch, ColumnData, Keys, Values};
+    use crate::rule::labels::NoLabels;
+    use crate::rule::limits::Limits;
+    use crate::schema::{ColumnSchema, ColumnType, HeldAs, ScalarType, Schema};
+    use crate::snapshot::{SnapshotWriter, WriteOptions};
+
+    fn snapshot(dir: &std::path::Path) -> Arc<Snapshot> {
+        let column = |name: &str| ColumnSchema {
+            name: name.into(),
+            ty: ColumnType::Scalar(ScalarType::Bool),
+            nullable: false,
+            held_as: HeldAs::Native,
+        };
+        let columns = ["a", "b", "c", "d"].map(column).to_vec();
+        let schema = Schema { user_id: "user_id".into(), time_zone: "UTC".into(), columns };
+        let mut writer = SnapshotWriter::create(dir, schema, WriteOptions::default()).unwrap();
+        let users = 0..3_000_u64;
+        let bools = |every: u64| {
+            let keys = Keys::Bool(users.clone().map(|user| user % every == 0).collect());
+            ColumnData::Scalar(Values { keys, present: None })
+        };
+        let columns = [2, 3, 5, 7].map(bools).into();
+        writer.push(Batch { user_ids: users.clone().collect(), columns }).unwrap();
+        writer.finish(&|_| {}).unwrap();
+        Arc::new(Snapshot::open(dir).unwrap())
+    }
+
+    #[test]
+    fn a_thousand_previews_keep_no_more_buffers_than_a_few() {
+        let dir = tempfile::tempdir().unwrap();
+        let snapshot = snapshot(dir.path());
+        let limits = Limits::default();
+        let scope = Scope { now: 0, labels: &NoLabels, limits: &limits };
+        let rule = Rule::parse("at_least(2, a, b, c, d) AND NOT (a AND b) AND (c OR d)", &limits).unwrap();
+        let outline = Outline::of(&rule);
+        let previews = |times: usize| {
+            (0..times).for_each(|_| drop(preview(&snapshot, &outline, &scope).unwrap()));
+            kept_bytes()
+        };
+        let few = previews(5);
+        assert_eq!(previews(1_000), few);
     }
 }
