@@ -34,7 +34,7 @@ fn an_overlaid_row_is_answered_as_a_row_with_these_values() {
             if engine::too_large(&rule, &rules.labels) {
                 continue;
             }
-            let labels = engine::labels(&rules.labels);
+            let labels = engine::labels(&rules.labels).prepared(&built.snapshot, NOW, &mut rng);
             let limits = Limits::default();
             let scope = Scope { now: NOW, labels: &labels, limits: &limits };
             for rule in [rule.clone(), Rule::Not(Box::new(rule))] {
@@ -78,7 +78,7 @@ fn a_user_with_all_features_of_another_is_answered_as_the_other_is() {
         let table = populate::table(&mut rng, options);
         let built = engine::build(&table, &mut rng).unwrap();
         let mut rules = Rules::new(&table, NOW, rng.fork());
-        let labels = engine::labels(&rules.labels);
+        let labels = engine::labels(&rules.labels).prepared(&built.snapshot, NOW, &mut rng);
         let limits = Limits::default();
         let scope = Scope { now: NOW, labels: &labels, limits: &limits };
         for _ in 0..RULES {

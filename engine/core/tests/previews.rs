@@ -27,7 +27,7 @@ fn every_part_has_the_users_it_has_alone_and_the_effect_it_has_in_the_whole() {
         let table = populate::table(&mut rng, Options { rows, columns, warehouse: false });
         let built = engine::build(&table, &mut rng).unwrap();
         let mut rules = Rules::new(&table, NOW, rng.fork());
-        let labels = engine::labels(&rules.labels);
+        let labels = engine::labels(&rules.labels).prepared(&built.snapshot, NOW, &mut rng);
         let limits = Limits::default();
         let scope = Scope { now: NOW, labels: &labels, limits: &limits };
         for _ in 0..if rows > 1000 { 4 } else { 25 } {

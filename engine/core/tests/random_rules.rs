@@ -16,6 +16,7 @@ use muster_engine::rule::limits::Limits;
 use muster_engine::schema::Schema;
 use truth::engine::{self, Built, Query};
 use truth::generate::Rules;
+use truth::labels::Known;
 use truth::naive::{LabelRules, Naive};
 use truth::populate::{self, Options};
 use truth::rng::Rng;
@@ -94,6 +95,7 @@ fn check_population(seed: u64) -> u64 {
         _ => 12,
     };
     let mut rules = Rules::new(&table, now, rng.fork());
+    let known = engine::labels(&rules.labels).prepared(&built.snapshot, now, &mut rng);
     let mut asked = Vec::with_capacity(count as usize);
     for _ in 0..count {
         let rule = rules.rule();
@@ -102,22 +104,21 @@ fn check_population(seed: u64) -> u64 {
             continue;
         }
         let case = Case { now, labels: &rules.labels, seed };
-        if let Err(what) = case.check(&table, &built, &rule, &mut rng) {
+        if let Err(what) = case.check(&table, (&built, &known), &rule, &mut rng) {
             case.fail(&table, &rule, &what);
         }
         asked.push(rule);
     }
-    check_together(&built, &asked, now, &rules.labels)
+    check_together(&built, &asked, now, &known)
         .unwrap_or_else(|what| panic!("MUSTER_R1_SEED={seed} fails: {what}"));
     count
 }
 
 /// All rules in one pass count what each counts alone, which was right.
-fn check_together(built: &Built, rules: &[Rule], now: i64, labels: &LabelRules) -> Result<(), String> {
-    let labels = engine::labels(labels);
-    let together = engine::counts(&built.snapshot, rules, now, &labels)?;
+fn check_together(built: &Built, rules: &[Rule], now: i64, labels: &Known) -> Result<(), String> {
+    let together = engine::counts(&built.snapshot, rules, now, labels)?;
     for (rule, count) in rules.iter().zip(together) {
-        let alone = Query::new(&built.snapshot, rule, now, &labels)?.count();
+        let alone = Query::new(&built.snapshot, rule, now, labels)?.count();
         if count != alone {
             return Err(format!("counts {count} beside {} other rules, {alone} alone: {rule}", rules.len()));
         }
@@ -167,7 +168,13 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    fn check(&self, table: &Table, built: &Built, rule: &Rule, rng: &mut Rng) -> Result<(), String> {
+    fn check(
+        &self,
+        table: &Table,
+        built: (&Built, &Known),
+        rule: &Rule,
+        rng: &mut Rng,
+    ) -> Result<(), String> {
         round_trips(rule, &table.schema)?;
         let expected = Naive::new(table, self.now, self.labels).answers(rule);
         self.answers(table, built, rule, &expected, rng)?;
@@ -179,13 +186,12 @@ impl Case<'_> {
     fn answers(
         &self,
         table: &Table,
-        built: &Built,
+        (built, labels): (&Built, &Known),
         rule: &Rule,
         expected: &[Option<bool>],
         rng: &mut Rng,
     ) -> Result<(), String> {
-        let labels = engine::labels(self.labels);
-        let query = Query::new(&built.snapshot, rule, self.now, &labels)?;
+        let query = Query::new(&built.snapshot, rule, self.now, labels)?;
         let users = || table.user_ids.iter().zip(expected);
         let inside: HashSet<u64> =
             users().filter(|&(_, &answer)| answer == Some(true)).map(|(&id, _)| id).collect();
@@ -244,12 +250,16 @@ impl Case<'_> {
         let fails = |table: &Table, rule: &Rule| {
             let mut rng = Rng::new(self.seed);
             let Ok(built) = engine::build(table, &mut rng) else { return false };
-            self.check(table, &built, rule, &mut rng).is_err()
+            let known = engine::labels(self.labels).prepared(&built.snapshot, self.now, &mut rng);
+            self.check(table, (&built, &known), rule, &mut rng).is_err()
         };
         let (table, rule) = shrink(table, rule, fails);
         let mut rng = Rng::new(self.seed);
         let again = engine::build(&table, &mut rng).map_err(|error| error.to_string());
-        let again = again.and_then(|built| self.check(&table, &built, &rule, &mut rng));
+        let again = again.and_then(|built| {
+            let known = engine::labels(self.labels).prepared(&built.snapshot, self.now, &mut rng);
+            self.check(&table, (&built, &known), &rule, &mut rng)
+        });
         let expected = Naive::new(&table, self.now, self.labels).answers(&rule);
         panic!(
             "MUSTER_R1_SEED={} fails: {what}\nmade smaller: {again:?}\nrule: {rule}\n{rule:?}\nlabels: {}\n\

@@ -34,7 +34,7 @@ fn the_change_turns_the_answer_and_chance_finds_no_smaller_one() {
         let table = populate::table(&mut rng, options);
         let built = engine::build(&table, &mut rng).unwrap();
         let mut rules = Rules::new(&table, NOW, rng.fork());
-        let labels = engine::labels(&rules.labels);
+        let labels = engine::labels(&rules.labels).prepared(&built.snapshot, NOW, &mut rng);
         let limits = Limits::default();
         let scope = Scope { now: NOW, labels: &labels, limits: &limits };
         for _ in 0..30 {

@@ -53,6 +53,11 @@ impl Ids {
         self.by_row.get(row as usize)
     }
 
+    /// The id of a row, of a region whose ids were checked.
+    pub(crate) fn checked_id(&self, row: u32) -> Option<u64> {
+        self.by_row.unchecked().get(row as usize).copied()
+    }
+
     /// The ids of rows `from..to`.
     pub fn ids(&self, from: u32, to: u32) -> Result<&[u64]> {
         self.by_row.slice(from as usize, to as usize)

@@ -318,6 +318,16 @@ impl ValueColumn {
         }
     }
 
+    /// The code at a place among those that are kept. [`ValueColumn::check_codes`] must have succeeded.
+    pub(crate) fn code_at(&self, at: u32) -> Option<u32> {
+        match &self.codes {
+            Codes::None => None,
+            Codes::U8(codes) => codes.unchecked().get(at as usize).map(|&code| code.into()),
+            Codes::U16(codes) => codes.unchecked().get(at as usize).map(|&code| code.into()),
+            Codes::U32(codes) => codes.unchecked().get(at as usize).copied(),
+        }
+    }
+
     /// Where a chunk's rows start in the order, and where they end.
     fn order_span(&self, chunk: u32) -> (usize, usize) {
         let (start, len) = match &self.presence {

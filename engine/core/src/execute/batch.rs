@@ -14,8 +14,8 @@ use crate::error::Result;
 use crate::plan::{NodeId, Plan, simplified};
 use crate::rule::ast::Rule;
 use crate::rule::bind::condition::Condition;
-use crate::rule::bind::{Binder, QueryError, Scope, expanded};
-use crate::snapshot::Snapshot;
+use crate::rule::bind::{Binder, Expanded, QueryError, Scope};
+use crate::snapshot::{ChunkRows, RowSet, Snapshot};
 
 /// What looking at the masked rows of a chunk takes for one bitmap, about.
 const MASKED_NANOS: f64 = 1_000.0;
@@ -102,6 +102,39 @@ impl Batch {
         self.roots.iter().map(|root| root.as_ref().map(|&id| count(id))).collect()
     }
 
+    /// The rows of each rule, masked ones too, as [`Audience::row_set`](super::Audience::row_set) tells them: equal rules have one set.
+    pub fn row_sets(&self) -> Result<Vec<Result<RowSet, &QueryError>>> {
+        self.check_bytes()?;
+        let mut nodes: Vec<NodeId> = self.roots.iter().flatten().copied().collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        let chunks = over_chunks(
+            &self.plan,
+            &self.snapshot,
+            &None,
+            None,
+            nodes.iter().map(|&id| self.plan.nanos(id)).sum(),
+            |evaluator, chunk| {
+                evaluator.enter(chunk);
+                vec![(chunk, nodes.iter().map(|&id| evaluator.chunk_rows_of(id)).collect::<Vec<_>>())]
+            },
+            |mut a, mut b| {
+                a.append(&mut b);
+                a
+            },
+        );
+        let mut by_node: Vec<Vec<(u32, ChunkRows)>> = nodes.iter().map(|_| Vec::new()).collect();
+        for (chunk, rows) in chunks.unwrap_or_default() {
+            by_node.iter_mut().zip(rows).for_each(|(of, rows)| of.push((chunk, rows)));
+        }
+        let sets = apart(|_| {
+            let sets = by_node.into_par_iter().map(|rows| RowSet::of_chunks(&self.snapshot, rows));
+            sets.collect::<Result<Vec<RowSet>>>()
+        })?;
+        let of = |id: NodeId| sets[nodes.partition_point(|&node| node < id)].clone();
+        Ok(self.roots.iter().map(|root| root.as_ref().map(|&id| of(id))).collect())
+    }
+
     /// The nodes whose counts the index knows, and how many masked rows each has.
     fn masked_of_known(&self, without: &Without) -> (Vec<NodeId>, Vec<u64>) {
         // As for one audience: bytes that are damaged, and were not needed when this was made, leave the index's counts.
@@ -152,7 +185,7 @@ fn bind_all(snapshot: &Snapshot, rules: &[Rule], scope: &Scope<'_>) -> Vec<Resul
         return rules.iter().map(|_| Binder::new(snapshot, scope.now).map(|_| Condition::None)).collect();
     };
     let bind = |rule: &Rule| {
-        let bound = binder.bind(&expanded(rule, scope)?, true)?;
+        let bound = Expanded::new(rule, snapshot, scope)?.bind(&binder, true)?;
         Ok(simplified(snapshot, &binder, bound))
     };
     rules.iter().map(bind).collect()

@@ -267,10 +267,11 @@ impl Audience {
     /// Members that are also in a leaf.
     fn count_with(&self, leaf: Leaf, without: &Without) -> Result<u64, QueryError> {
         let audience = apart(|_| {
-            let binder = Binder::new(&self.snapshot, self.now)?;
+            let binder = self.binder()?;
             let own = binder.bind(&self.rule, true)?;
             let condition = Condition::And(vec![own, Condition::Leaf(leaf)]);
-            Self::of_condition(&self.snapshot, self.rule.clone(), &binder, condition)
+            let rule = (self.rule.clone(), self.lists.clone());
+            Self::of_condition(&self.snapshot, rule, &binder, condition)
         })?;
         Ok(audience.count_without(without))
     }

@@ -44,7 +44,7 @@ impl Audience {
 
     /// Every condition's outcome for a row under an overlay.
     pub(super) fn verdict_with(&self, row: u32, overlay: &Overlay) -> Result<Verdict, QueryError> {
-        let binder = Binder::new(&self.snapshot, self.now)?;
+        let binder = self.binder()?;
         self.verdict(&binder, &self.rule, &View::new(&self.snapshot, row, overlay))
     }
 

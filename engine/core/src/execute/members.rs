@@ -1,6 +1,7 @@
 //! Members: the ids of an audience, streamed in row order (not that of ids), resumable by a token; or all at once as a
 //! Roaring bitmap.
 
+use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -11,6 +12,7 @@ use super::halt::ended;
 use super::{Audience, erased, untargetable};
 use crate::error::{Error, Result};
 use crate::format::chunks_of;
+use crate::rule::labels::LabelSet;
 
 /// Chunks evaluated ahead, side by side.
 const WINDOW: u32 = 8;
@@ -35,7 +37,7 @@ impl Audience {
     /// The members from the start, or from where a token says: of the same rule, instant and generation.
     pub fn members(&self, token: Option<&str>) -> Result<Members<'_>> {
         self.check_bytes()?;
-        let fingerprint = xxh3_64(format!("{}\n{}", self.now, self.rule).as_bytes());
+        let fingerprint = self.fingerprint();
         let next_row = match token {
             None => 0,
             Some(token) => self.parse_token(token, fingerprint)?,
@@ -50,6 +52,18 @@ impl Audience {
             targetable: false,
             done: false,
         })
+    }
+
+    /// Names the rule, its instant, and the lists that it uses as they are now.
+    fn fingerprint(&self) -> u64 {
+        let mut told = format!("{}\n{}", self.now, self.rule);
+        for (name, set) in &self.lists {
+            if let LabelSet::List(set) = set {
+                // Writing to a String does not fail.
+                let _ = write!(told, "\n{name} {:x}", set.digest());
+            }
+        }
+        xxh3_64(told.as_bytes())
     }
 
     /// The rows of all members, ascending. For those who work on a snapshot itself; users are told by id.
@@ -107,7 +121,7 @@ impl Audience {
             return Err(bad(&format!("it belongs to generation {generation}, this is {ours}")));
         }
         if rule != fingerprint {
-            return Err(bad("it belongs to another rule or another now()"));
+            return Err(bad("it belongs to another rule, another now() or another state of a list"));
         }
         u32::try_from(row).map_err(|_| bad("its position is out of range"))
     }

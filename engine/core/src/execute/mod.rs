@@ -49,6 +49,7 @@ mod drive;
 mod explain;
 mod features;
 mod halt;
+mod matching;
 mod members;
 mod membership;
 mod overlap;
@@ -65,8 +66,9 @@ use crate::format::chunks_of;
 use crate::plan::{NodeId, Op, Plan};
 use crate::rule::ast::Rule;
 use crate::rule::bind::condition::Condition;
-use crate::rule::bind::{Binder, QueryError, Scope, expanded};
-use crate::snapshot::Snapshot;
+use crate::rule::bind::{Binder, Expanded, QueryError, Scope};
+use crate::rule::labels::LabelSets;
+use crate::snapshot::{RowSet, Snapshot};
 
 use chunk::{Evaluator, Without, counted, holds};
 use drive::{over, over_chunks};
@@ -78,6 +80,7 @@ pub use check::{Outcome, Verdict};
 pub use explain::{ExplainedNode, Explanation};
 pub use features::Feature;
 pub use halt::{Halt, Halted, within};
+pub use matching::{IndexedRule, Refused, RuleIndex, Standing};
 pub use members::Members;
 pub use overlap::{OVERLAP_MAX, Overlap, overlap};
 pub use overlay::{OVERLAY_VALUES_MAX, Overlay};
@@ -91,8 +94,10 @@ pub use crate::rule::outline::Outline;
 #[derive(Debug)]
 pub struct Audience {
     snapshot: Arc<Snapshot>,
-    /// Labels replaced by their rules.
+    /// Labels replaced by their rules, but for lists.
     rule: Rule,
+    /// The rows of the lists in it.
+    lists: LabelSets,
     now: i64,
     plan: Plan,
     /// Set once all bytes that the plan reads were checked.
@@ -105,17 +110,17 @@ impl Audience {
     /// Binds and plans a rule. All bytes that counting will read are checked here, once per snapshot; a count that the
     /// index knows reads next to nothing.
     pub fn new(snapshot: &Arc<Snapshot>, rule: &Rule, scope: &Scope<'_>) -> Result<Self, QueryError> {
-        let rule = expanded(rule, scope)?;
+        let rule = Expanded::new(rule, snapshot, scope)?;
         apart(|_| {
             let binder = Binder::new(snapshot, scope.now)?;
-            let condition = binder.bind(&rule, true)?;
-            Self::of_condition(snapshot, rule, &binder, condition)
+            let condition = rule.bind(&binder, true)?;
+            Self::of_condition(snapshot, (rule.rule, rule.lists), &binder, condition)
         })
     }
 
     fn of_condition(
         snapshot: &Arc<Snapshot>,
-        rule: Rule,
+        (rule, lists): (Rule, LabelSets),
         binder: &Binder<'_>,
         condition: Condition,
     ) -> Result<Self, QueryError> {
@@ -124,6 +129,7 @@ impl Audience {
         let audience = Self {
             snapshot: Arc::clone(snapshot),
             rule,
+            lists,
             now,
             plan,
             checked: OnceLock::new(),
@@ -149,9 +155,16 @@ impl Audience {
         &self.snapshot
     }
 
-    /// The rule, with labels replaced by theirs.
+    /// The rule, with labels replaced by theirs; a label that is a static list stays.
     pub fn rule(&self) -> &Rule {
         &self.rule
+    }
+
+    /// Binds parts of the rule.
+    fn binder(&self) -> Result<Binder<'_>, QueryError> {
+        let binder = Binder::new(&self.snapshot, self.now)?;
+        binder.know(&self.lists);
+        Ok(binder)
     }
 
     /// The instant that `now()` was, in Unix seconds.
@@ -261,6 +274,22 @@ impl Audience {
         join: impl Fn(T, T) -> T + Sync,
     ) -> Option<T> {
         over_chunks(&self.plan, &self.snapshot, without, self.plan.narrowest(id), nanos, work, join)
+    }
+
+    /// All rows for which the rule is true, masked ones too, as a set: what [`Labels::rows`](crate::rule::labels::Labels::rows) may
+    /// hand out for a label of this rule.
+    pub fn row_set(&self) -> Result<RowSet> {
+        self.check_bytes()?;
+        let root = self.plan.root();
+        let chunk = |evaluator: &mut Evaluator<'_>, chunk| {
+            evaluator.enter(chunk);
+            vec![(chunk, evaluator.chunk_rows_of(root))]
+        };
+        let chunks = self.fold_chunks(root, &None, self.plan.nanos(root), chunk, |mut a, mut b| {
+            a.append(&mut b);
+            a
+        });
+        RowSet::of_chunks(&self.snapshot, chunks.unwrap_or_default())
     }
 
     /// Calls `f` with the audience's rows in each chunk that may have some, on all cores, in no order: the chunk, the rows, and how

@@ -55,6 +55,10 @@ pub(super) fn describe(snapshot: &Snapshot, binder: &Binder<'_>, leaf: &Leaf) ->
         Leaf::Rows { rows, inside } => {
             format!("{}{} users", if *inside { "" } else { "all but " }, rows.len())
         }
+        Leaf::Set { label, inside, .. } => {
+            let label = Value::Text(label.clone());
+            format!("{}label({})", if *inside { "" } else { "not " }, quoted(&label))
+        }
         Leaf::UserIds { ranges } => {
             let shown: Vec<String> = ranges.iter().map(|(low, high)| format!("{low} to {high}")).collect();
             format!("{} from {}", snapshot.schema().user_id, shown.join(", "))

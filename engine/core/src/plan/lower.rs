@@ -176,6 +176,7 @@ impl<'c> Lowering<'_, 'c> {
                 }
             }
             Leaf::Rows { rows, inside } => self.rows(rows.clone(), *inside, label),
+            Leaf::Set { set, inside, .. } => self.bitmap(set.leaf().clone(), !inside, label),
             Leaf::UserIds { ranges } => {
                 let ids = self.snapshot.ids();
                 let mut found = 0;

@@ -34,6 +34,7 @@ fn simplify_leaf(leaf: Leaf, facts: &dyn Facts) -> Condition {
         }
         Leaf::Presence { column, present } if facts.all_present(column) => constant(present),
         Leaf::Rows { rows, inside } if rows.is_empty() => constant(!inside),
+        Leaf::Set { set, inside, .. } if set.is_empty() => constant(!inside),
         Leaf::UserIds { ranges } if ranges.is_empty() => Condition::None,
         Leaf::UserIds { ranges } if ranges[..] == [(0, u64::MAX)] => Condition::All,
         Leaf::Bucket { low, high, inside, .. } if low >= high => constant(!inside),
@@ -186,6 +187,7 @@ fn opposite(leaf: &Leaf) -> Option<Leaf> {
         Leaf::Presence { column, present } => Leaf::Presence { column, present: !present },
         Leaf::Element { column, code, held } => Leaf::Element { column, code, held: !held },
         Leaf::Rows { rows, inside } => Leaf::Rows { rows, inside: !inside },
+        Leaf::Set { set, label, inside } => Leaf::Set { set, label, inside: !inside },
         Leaf::Bucket { seed, low, high, inside } => Leaf::Bucket { seed, low, high, inside: !inside },
         Leaf::Codes { .. } | Leaf::UserIds { .. } | Leaf::Pair { .. } => return None,
     })

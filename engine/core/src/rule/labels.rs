@@ -1,17 +1,37 @@
-//! Labels inside rules: named rules that stand for their own tree.
+//! Labels inside rules: named rules that stand for their own tree, and named lists of users.
+//!
+//! A label that is a static list has no tree; its users are a set of rows of each snapshot. The users of a label that is a rule
+//! may be known as such a set, too. Whoever keeps labels makes these sets once a generation and hands them out here.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::ast::Rule;
 use super::error::{RuleError, did_you_mean};
 use super::limits::Limits;
+use crate::snapshot::{RowSet, Snapshot};
 
-/// Where the rules of labels come from. Many threads may ask at once.
+/// Where labels come from. Many threads may ask at once.
 pub trait Labels: Sync {
-    /// The rule of the label of this name, or `None` if there is no such label.
+    /// The rule of the label of this name; `None` if there is no such label, or if it is a list.
     fn rule(&self, name: &str) -> Option<Rule>;
     /// All names, to suggest one when a name is unknown.
     fn names(&self) -> Vec<String>;
+    /// Of a label that is a static list, how many users are on it; `None` of any other.
+    fn list(&self, _name: &str) -> Option<u64> {
+        None
+    }
+    /// The users of a static list, in any order; `None` if they cannot be had. Asked for SQL, if they are few enough for it, and
+    /// by who wants the rows of a list that [`Labels::rows`] does not have.
+    fn users(&self, _name: &str) -> Option<Vec<u64>> {
+        None
+    }
+    /// The rows of a snapshot for which a label is true, or those for which it is false, if they are known: of a list those of
+    /// its users, made by [`RowSet::of_users`] (what is false of it is all others, and not asked for); of a rule those that
+    /// [`row_set`](crate::execute::Audience::row_set) told for this `now`. It is faster than the rule, and never another answer.
+    fn rows(&self, _name: &str, _truth: bool, _snapshot: &Snapshot, _now: i64) -> Option<RowSet> {
+        None
+    }
 }
 
 /// No labels at all.
@@ -36,13 +56,56 @@ impl<S: std::hash::BuildHasher + Sync> Labels for HashMap<String, Rule, S> {
     }
 }
 
-/// The rule with every label replaced by what it stands for. Fails on an unknown label, on a label that
-/// uses itself, and when the whole passes the limits (so a chain of doubling labels ends early).
+/// What is known of labels that stay in a rule, by name.
+pub(crate) type LabelSets = BTreeMap<String, LabelSet>;
+
+/// What is known of a label that stays in a rule.
+#[derive(Debug, Clone)]
+pub(crate) enum LabelSet {
+    /// A static list.
+    List(RowSet),
+    /// A rule, expanded, and the rows where it is false and where it is true, as far as they are known.
+    Rule(Arc<Rule>, [Option<RowSet>; 2]),
+}
+
+/// The rule with every label replaced by what it stands for, but for static lists, which stay. Fails on an unknown label, on a
+/// label that uses itself, and when the whole passes the limits (so a chain of doubling labels ends early).
 pub fn expand(rule: &Rule, labels: &dyn Labels, limits: &Limits) -> Result<Rule, RuleError> {
     limits.check(rule)?;
-    let mut expansion = Expansion { labels, limits, open: Vec::new(), leaves: 0 };
-    expansion.rule(rule, 1)
+    Expansion::new(labels, limits, None).rule(rule, 1)
 }
+
+/// A rule that was [expanded](expand) already, as written but for labels that use known ones, and what is known: where a label's
+/// rows are, it stays. `None` if there is none such.
+pub(crate) fn expand_to_known(
+    rule: &Rule,
+    labels: &dyn Labels,
+    limits: &Limits,
+    known: &dyn Fn(&str) -> Option<[Option<RowSet>; 2]>,
+) -> Result<Option<(Rule, LabelSets)>, RuleError> {
+    let mut expansion = Expansion::new(labels, limits, Some(known));
+    let rule = expansion.rule(rule, 1)?;
+    Ok((!expansion.found.is_empty()).then_some((rule, expansion.found)))
+}
+
+/// The names of the labels in a rule.
+pub(crate) fn names_in(rule: &Rule) -> Vec<&str> {
+    let (mut names, mut open) = (Vec::new(), vec![rule]);
+    while let Some(rule) = open.pop() {
+        match rule {
+            Rule::Label(name) => names.push(name.as_str()),
+            Rule::And(of) | Rule::Or(of) | Rule::AtLeast { of, .. } => open.extend(of),
+            Rule::Not(inner) => open.push(inner),
+            _ => {}
+        }
+    }
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// The rows where a label is false and where it is true, as far as they are known.
+type Known<'a> = &'a dyn Fn(&str) -> Option<[Option<RowSet>; 2]>;
 
 struct Expansion<'a> {
     labels: &'a dyn Labels,
@@ -50,9 +113,16 @@ struct Expansion<'a> {
     /// Names being expanded, outermost first.
     open: Vec<String>,
     leaves: usize,
+    /// Which labels stay because their rows are known.
+    known: Option<Known<'a>>,
+    found: LabelSets,
 }
 
-impl Expansion<'_> {
+impl<'a> Expansion<'a> {
+    fn new(labels: &'a dyn Labels, limits: &'a Limits, known: Option<Known<'a>>) -> Self {
+        Self { labels, limits, open: Vec::new(), leaves: 0, known, found: LabelSets::new() }
+    }
+
     fn rule(&mut self, rule: &Rule, depth: usize) -> Result<Rule, RuleError> {
         self.limits.check_depth(depth)?;
         Ok(match rule {
@@ -60,13 +130,16 @@ impl Expansion<'_> {
             Rule::Or(of) => Rule::any(self.rules(of, depth)?),
             Rule::AtLeast { k, of } => Rule::AtLeast { k: *k, of: self.rules(of, depth)? },
             Rule::Not(rule) => Rule::Not(Box::new(self.rule(rule, depth + 1)?)),
+            Rule::Label(name) if self.labels.list(name).is_some() => self.leaf(rule)?,
             Rule::Label(name) => self.label(name, depth)?,
-            leaf => {
-                self.leaves += 1;
-                self.limits.check_leaves(self.leaves)?;
-                leaf.clone()
-            }
+            leaf => self.leaf(leaf)?,
         })
+    }
+
+    fn leaf(&mut self, leaf: &Rule) -> Result<Rule, RuleError> {
+        self.leaves += 1;
+        self.limits.check_leaves(self.leaves)?;
+        Ok(leaf.clone())
     }
 
     fn rules(&mut self, of: &[Rule], depth: usize) -> Result<Vec<Rule>, RuleError> {
@@ -80,18 +153,31 @@ impl Expansion<'_> {
             let message = format!("label `{name}` uses itself: {}", path.join(" uses "));
             return Err(RuleError::new(message).hint("remove one of these uses"));
         }
-        let Some(rule) = self.labels.rule(name) else {
-            let error = RuleError::new(format!("unknown label `{name}`"));
-            let names = self.labels.names();
-            return Err(match did_you_mean(name, names.iter().map(String::as_str)) {
-                Some(hint) => error.hint(hint),
-                None => error,
-            });
-        };
+        let Some(rule) = self.labels.rule(name) else { return Err(unknown(name, self.labels)) };
+        if self.found.contains_key(name) {
+            return self.leaf(&Rule::Label(name.to_owned()));
+        }
+        let sets = self.known.and_then(|known| known(name));
         self.open.push(name.to_owned());
+        // What has rows is asked for its rule where these do not help.
+        let known = if sets.is_some() { self.known.take() } else { self.known };
         let expanded = self.rule(&rule, depth + 1);
+        self.known = known;
         self.open.pop();
-        expanded
+        let expanded = expanded?;
+        let Some(sets) = sets else { return Ok(expanded) };
+        self.found.insert(name.to_owned(), LabelSet::Rule(Arc::new(expanded), sets));
+        Ok(Rule::Label(name.to_owned()))
+    }
+}
+
+/// There is no such label.
+pub(crate) fn unknown(name: &str, labels: &dyn Labels) -> RuleError {
+    let error = RuleError::new(format!("unknown label `{name}`"));
+    let names = labels.names();
+    match did_you_mean(name, names.iter().map(String::as_str)) {
+        Some(hint) => error.hint(hint),
+        None => error,
     }
 }
 

@@ -3,6 +3,7 @@
 mod bitmaps;
 mod masked;
 mod open;
+mod row_set;
 mod store;
 mod verify;
 pub mod write;
@@ -11,6 +12,8 @@ pub use crate::format::data::Trust;
 pub use bitmaps::Bitmaps;
 pub use masked::{Masked, MaskedRows};
 pub use open::{Column, OpenOptions, Snapshot};
+pub(crate) use row_set::ChunkRows;
+pub use row_set::RowSet;
 pub use store::{
     Author, Collected, Event, EventKind, History, Keep, MaskChange, Masks, MasksStamp, Moved, Presence,
     Presences, Record, Staging, Store, Writer,

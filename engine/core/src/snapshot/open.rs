@@ -106,6 +106,12 @@ impl Snapshot {
         self.manifest.generation
     }
 
+    /// Names its bytes: the same for two that were opened from the same files, another for any other.
+    pub(crate) fn content(&self) -> u64 {
+        let told = format!("{} {}", self.manifest.generation, self.manifest.data.checksums_xxh3);
+        xxhash_rust::xxh3::xxh3_64(told.as_bytes())
+    }
+
     /// When the source was read, in Unix seconds.
     pub fn as_of(&self) -> i64 {
         self.manifest.as_of

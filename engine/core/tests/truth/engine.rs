@@ -1,6 +1,6 @@
 //! The engine under test: a table becomes a snapshot in a folder of its own.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,12 +9,13 @@ use muster_engine::error::Error;
 use muster_engine::execute::{Audience, Outcome, count_many};
 use muster_engine::rule::ast::Rule;
 use muster_engine::rule::bind::Scope;
-use muster_engine::rule::labels::expand;
+use muster_engine::rule::labels::{Labels, expand};
 use muster_engine::rule::limits::Limits;
 use muster_engine::schema::{ColumnType, ScalarType};
 use muster_engine::snapshot::{RowOrder, Shape, Snapshot, SnapshotWriter, WriteOptions};
 use tempfile::TempDir;
 
+use super::labels::Known;
 use super::naive::LabelRules;
 use super::rng::Rng;
 use super::table::Table;
@@ -115,8 +116,8 @@ fn row_order(table: &Table, rng: &mut Rng) -> RowOrder {
 }
 
 /// Labels as the engine takes them.
-pub fn labels(rules: &LabelRules) -> HashMap<String, Rule> {
-    rules.iter().map(|(name, rule)| (name.clone(), rule.clone())).collect()
+pub fn labels(rules: &LabelRules) -> Known {
+    Known::new(rules)
 }
 
 /// Whether a rule with its labels replaced passes the limits.
@@ -129,7 +130,7 @@ pub fn counts(
     snapshot: &Arc<Snapshot>,
     rules: &[Rule],
     now: i64,
-    labels: &HashMap<String, Rule>,
+    labels: &dyn Labels,
 ) -> Result<Vec<u64>, String> {
     let limits = Limits::default();
     let scope = Scope { now, labels, limits: &limits };
@@ -145,7 +146,7 @@ impl Query {
         snapshot: &Arc<Snapshot>,
         rule: &Rule,
         now: i64,
-        labels: &HashMap<String, Rule>,
+        labels: &dyn Labels,
     ) -> Result<Self, String> {
         let limits = Limits::default();
         let scope = Scope { now, labels, limits: &limits };

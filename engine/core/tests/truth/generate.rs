@@ -7,6 +7,7 @@ use muster_engine::rule::ast::{
 use muster_engine::schema::{ColumnSchema, ColumnType, ScalarType};
 
 use super::cell::Cell;
+use super::labels;
 use super::literals::literal_of;
 use super::naive::LabelRules;
 use super::rng::Rng;
@@ -71,7 +72,21 @@ impl<'t> Rules<'t> {
             let rule = rules.rule();
             rules.labels.insert(format!("label {label}"), rule);
         }
+        for at in 0..rules.rng.skewed(3) {
+            let (name, rule) = rules.list(at);
+            rules.labels.insert(name, rule);
+        }
         rules
+    }
+
+    /// A static list of users, some of whom are strangers.
+    fn list(&mut self, at: usize) -> (String, Rule) {
+        let known = &self.table.user_ids;
+        let most = *self.rng.pick(&[0, 2, known.len() / 20, known.len()]);
+        let mut users: Vec<u64> =
+            (0..most.min(known.len())).map(|_| known[self.rng.below(known.len())]).collect();
+        users.extend((0..self.rng.below(3)).map(|_| self.rng.next()));
+        labels::list(at, &self.table.schema.user_id, users)
     }
 
     pub fn rule(&mut self) -> Rule {

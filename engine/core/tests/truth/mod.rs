@@ -9,6 +9,7 @@ pub mod compare;
 pub mod engine;
 pub mod generate;
 pub mod hash;
+pub mod labels;
 pub mod like;
 pub mod literals;
 pub mod naive;

@@ -14,7 +14,7 @@ use crate::bitmap::{
 use crate::column::Ids;
 use crate::format::rows_in_chunk;
 use crate::plan::{NodeId, Op, Plan};
-use crate::snapshot::{MaskedRows, Snapshot};
+use crate::snapshot::{ChunkRows, MaskedRows, Snapshot};
 
 pub(super) use row::holds;
 use row::in_ranges;
@@ -26,6 +26,8 @@ pub(super) type Without = Option<Arc<MaskedRows>>;
 const MASKED_PROBED_MAX: usize = 32;
 /// With fewer rows left than this, an expensive term is asked about each row rather than evaluated.
 const PROBE_ROWS_MAX: u32 = 512;
+/// Rows of a chunk that are kept as a list; more are kept as bits.
+const KEPT_LISTED_MAX: u32 = 4096;
 
 thread_local! {
     /// Buffers of evaluations that ended, for the next one on this thread.
@@ -134,6 +136,19 @@ impl<'p> Evaluator<'p> {
             Some(masked) => set.without(masked.in_chunk(self.chunk), self.chunk_rows, &mut self.scratch),
             None => set,
         }
+    }
+
+    /// The same to be kept.
+    pub(super) fn chunk_rows_of(&mut self, id: NodeId) -> ChunkRows {
+        let set = self.rows(id);
+        if set.count(self.chunk_rows) > KEPT_LISTED_MAX {
+            let bits = set.into_bits(self.chunk_rows, &mut self.scratch);
+            return ChunkRows::Bits(bits);
+        }
+        let mut rows = Vec::new();
+        set.for_each(self.chunk_rows, |row| rows.push(row));
+        self.give(set);
+        ChunkRows::Listed(rows)
     }
 
     /// The same as bits.

@@ -110,7 +110,7 @@ impl Audience {
         if let Some(program) = self.program.get() {
             return Ok(program);
         }
-        let program = Program::new(&self.snapshot, &self.rule, self.now)?;
+        let program = Program::bound(&self.snapshot, &self.binder()?, &self.rule, true)?;
         Ok(self.program.get_or_init(|| program))
     }
 }

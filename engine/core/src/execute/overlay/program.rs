@@ -5,6 +5,7 @@ use super::super::holds;
 use super::{Overlay, View, mask_of};
 use crate::plan::{NodeId, Plan, simplified};
 use crate::rule::ast::{CompareOp, Operand, Rule};
+use crate::rule::bind::condition::Condition;
 use crate::rule::bind::row::{Of, Test};
 use crate::rule::bind::time::Clock;
 use crate::rule::bind::{Binder, QueryError};
@@ -47,11 +48,6 @@ pub(in crate::execute) struct Leaf {
 }
 
 impl Program {
-    pub(in crate::execute) fn new(snapshot: &Snapshot, rule: &Rule, now: i64) -> Result<Self, QueryError> {
-        let binder = Binder::new(snapshot, now)?;
-        Self::bound(snapshot, &binder, rule, true)
-    }
-
     /// A program for the rows where a rule is true, or for those where it is false.
     pub(in crate::execute) fn bound(
         snapshot: &Snapshot,
@@ -97,15 +93,39 @@ impl Program {
     pub(in crate::execute) fn leaf_holds(&self, at: usize, view: &View<'_>) -> crate::error::Result<bool> {
         let leaf = &self.leaves[at];
         if leaf.touched_by(view.overlay) {
-            return Ok(leaf.test.eval(view, &self.clock)? == Some(leaf.truth));
+            return leaf.holds_in(view, &self.clock);
         }
         Ok(holds(&self.plan, view.snapshot.ids(), leaf.node, view.row))
     }
 }
 
 impl Leaf {
+    /// A condition that is asked to be true or to be false, and its rows in the snapshot.
+    pub(in crate::execute) fn new(
+        snapshot: &Snapshot,
+        binder: &Binder<'_>,
+        rule: &Rule,
+        truth: bool,
+    ) -> Result<(Self, Condition), QueryError> {
+        let condition = simplified(snapshot, binder, binder.bind(rule, truth)?);
+        let test = binder.test(rule)?;
+        // These may look at the snapshot for one value and at the overlay for another.
+        if matches!(test, Test::Pair(..) | Test::MapContains(_)) {
+            test.sources()
+                .filter_map(|source| source.column.as_ref())
+                .try_for_each(crate::column::ValueColumn::check_codes)?;
+        }
+        let mask = test.columns().fold(0, |mask, column| mask | mask_of(column));
+        Ok((Self { truth, test, node: 0, mask }, condition))
+    }
+
+    /// Whether it is as it is asked to be, by an overlay that [touches](Leaf::touched_by) it.
+    pub(in crate::execute) fn holds_in(&self, view: &View<'_>, clock: &Clock) -> crate::error::Result<bool> {
+        Ok(self.test.eval(view, clock)? == Some(self.truth))
+    }
+
     /// Whether an overlay has anything that the condition looks at.
-    fn touched_by(&self, overlay: &Overlay) -> bool {
+    pub(in crate::execute) fn touched_by(&self, overlay: &Overlay) -> bool {
         if overlay.misses(self.mask) {
             return false;
         }
@@ -167,7 +187,7 @@ struct Compiler<'a> {
     snapshot: &'a Snapshot,
     binder: &'a Binder<'a>,
     leaves: Vec<Leaf>,
-    conditions: Vec<crate::rule::bind::condition::Condition>,
+    conditions: Vec<Condition>,
 }
 
 impl Compiler<'_> {
@@ -196,17 +216,9 @@ impl Compiler<'_> {
     }
 
     fn leaf(&mut self, rule: &Rule, truth: bool) -> Result<Node, QueryError> {
-        let condition = simplified(self.snapshot, self.binder, self.binder.bind(rule, truth)?);
-        let test = self.binder.test(rule)?;
-        // These may look at the snapshot for one value and at the overlay for another.
-        if matches!(test, Test::Pair(..) | Test::MapContains(_)) {
-            test.sources()
-                .filter_map(|source| source.column.as_ref())
-                .try_for_each(crate::column::ValueColumn::check_codes)?;
-        }
-        let mask = test.columns().fold(0, |mask, column| mask | mask_of(column));
+        let (leaf, condition) = Leaf::new(self.snapshot, self.binder, rule, truth)?;
         self.conditions.push(condition);
-        self.leaves.push(Leaf { truth, test, node: 0, mask });
+        self.leaves.push(leaf);
         Ok(Node::Leaf(self.leaves.len() - 1))
     }
 }

@@ -22,7 +22,7 @@ use crate::format::chunks_of;
 use crate::plan::{NodeId, Plan, simplified};
 use crate::rule::ast::Rule;
 use crate::rule::bind::condition::Condition;
-use crate::rule::bind::{Binder, QueryError, Scope, expanded};
+use crate::rule::bind::{Binder, Expanded, QueryError, Scope};
 use crate::rule::outline::{Join, Kind, Outline};
 use crate::snapshot::Snapshot;
 
@@ -66,7 +66,7 @@ pub fn preview(
     scope: &Scope<'_>,
 ) -> Result<Preview, QueryError> {
     // The whole has to pass the limits, not only each condition.
-    expanded(&outline.rule(), scope)?;
+    Expanded::new(&outline.rule(), snapshot, scope)?;
     let mut sheet = Sheet::default();
     sheet.add(outline, None);
     let totals = if sheet.parts.len() > PREVIEW_EFFECTS_MAX {
@@ -176,11 +176,11 @@ impl<'o> Sheet<'o> {
         let mut conditions = vec![Condition::All];
         for part in &mut self.parts {
             let Kind::Leaf(rule) = &part.outline.kind else { continue };
-            let rule = expanded(rule, scope)?;
+            let rule = Expanded::new(rule, snapshot, scope)?;
             for truth in [false, true] {
                 if part.needed[usize::from(truth)] {
                     part.roots[usize::from(truth)] = conditions.len();
-                    conditions.push(simplified(snapshot, binder, binder.bind(&rule, truth)?));
+                    conditions.push(simplified(snapshot, binder, rule.bind(binder, truth)?));
                 }
             }
         }

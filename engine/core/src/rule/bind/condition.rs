@@ -5,6 +5,7 @@
 
 use super::ranges::Range;
 use crate::rule::ast::CompareOp;
+use crate::snapshot::RowSet;
 
 /// A set of rows.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,6 +54,15 @@ pub enum Leaf {
     Rows {
         /// Ascending.
         rows: Vec<u32>,
+        /// Which of the two.
+        inside: bool,
+    },
+    /// The rows of a set that was made, or all others.
+    Set {
+        /// The set.
+        set: RowSet,
+        /// The label that it is of.
+        label: String,
         /// Which of the two.
         inside: bool,
     },

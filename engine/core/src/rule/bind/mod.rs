@@ -19,10 +19,10 @@ use crate::column::{ListColumn, MapColumn, ValueColumn};
 use crate::error::Error;
 use crate::rule::ast::{HasTest, Literal, Operand, Rule, TextTest};
 use crate::rule::error::{RuleError, did_you_mean};
-use crate::rule::labels::{Labels, expand};
+use crate::rule::labels::{LabelSet, LabelSets, Labels, NoLabels, expand, expand_to_known, names_in, unknown};
 use crate::rule::limits::Limits;
 use crate::schema::{ColumnSchema, ColumnType, ScalarType};
-use crate::snapshot::{Column, Snapshot};
+use crate::snapshot::{Column, RowSet, Snapshot};
 
 use condition::{ColumnKey, Condition, Leaf, Part, bucket_seed};
 pub use number::Num;
@@ -67,20 +67,87 @@ pub struct Binder<'a> {
     clock: Clock,
     /// Columns under map keys, opened once.
     keys: RefCell<HashMap<ColumnKey, ValueColumn>>,
+    /// What is known of labels that rules keep.
+    labels: RefCell<LabelSets>,
 }
 
-/// The rule with its labels replaced, checked against the limits: what a [`Binder`] binds.
-pub fn expanded(rule: &Rule, scope: &Scope<'_>) -> Result<Rule> {
-    let rule = expand(rule, scope.labels, scope.limits)?;
-    scope.limits.check(&rule)?;
-    Ok(rule)
+/// A rule made ready for a snapshot.
+#[derive(Debug, Clone)]
+pub(crate) struct Expanded {
+    /// Every label replaced by its rule, but for lists.
+    pub(crate) rule: Rule,
+    /// The rows of the lists that it keeps.
+    pub(crate) lists: LabelSets,
+    /// The same rule for who wants rows alone, if labels' rows are known: those labels stay, too.
+    known: Option<(Rule, LabelSets)>,
+}
+
+impl Expanded {
+    /// Replaces labels, checks the limits, finds the rows of lists.
+    pub(crate) fn new(rule: &Rule, snapshot: &Snapshot, scope: &Scope<'_>) -> Result<Self> {
+        let Scope { now, labels, limits } = *scope;
+        let written = rule;
+        let rule = expand(written, labels, limits)?;
+        limits.check(&rule)?;
+        let rows = |name: &str, truth| {
+            labels.rows(name, truth, snapshot, now).filter(|set| set.is_of(snapshot))
+        };
+        let mut lists = LabelSets::new();
+        for name in names_in(&rule) {
+            let set = match rows(name, true) {
+                Some(set) => set,
+                None => list_rows(name, snapshot, labels)?,
+            };
+            lists.insert(name.to_owned(), LabelSet::List(set));
+        }
+        let mut known = None;
+        if !names_in(written).is_empty() {
+            let both = |name: &str| {
+                let both = [rows(name, false), rows(name, true)];
+                both.iter().any(Option::is_some).then_some(both)
+            };
+            known = expand_to_known(written, labels, limits, &both)?;
+        }
+        Ok(Self { rule, lists, known })
+    }
+
+    /// The rows for which it is true, or those for which it is false, by what is known of its labels.
+    pub(crate) fn bind(&self, binder: &Binder<'_>, truth: bool) -> Result<Condition> {
+        binder.know(&self.lists);
+        let Some((rule, sets)) = &self.known else { return binder.bind(&self.rule, truth) };
+        binder.know(sets);
+        binder.bind(rule, truth)
+    }
+}
+
+/// The rows of a list that nobody prepared.
+fn list_rows(name: &str, snapshot: &Snapshot, labels: &dyn Labels) -> Result<RowSet> {
+    let Some(users) = labels.users(name) else {
+        return Err(RuleError::new(format!("the users of label `{name}`, a list, cannot be read now"))
+            .hint("ask again, or look at whether the catalog is there")
+            .into());
+    };
+    Ok(RowSet::of_users(snapshot, &users)?)
 }
 
 impl<'a> Binder<'a> {
     /// A binder for a snapshot, at an instant.
     pub fn new(snapshot: &'a Snapshot, now: i64) -> Result<Self> {
         let clock = Clock::new(now, &snapshot.schema().time_zone)?;
-        Ok(Self { snapshot, clock, keys: RefCell::default() })
+        Ok(Self { snapshot, clock, keys: RefCell::default(), labels: RefCell::default() })
+    }
+
+    /// Tells it of labels that rules keep.
+    pub(crate) fn know(&self, labels: &LabelSets) {
+        let mut known = self.labels.borrow_mut();
+        for (name, set) in labels {
+            known.entry(name.clone()).or_insert_with(|| set.clone());
+        }
+    }
+
+    /// Forgets all that it was told of labels.
+    pub(crate) fn forget_labels(&self) {
+        self.labels.borrow_mut().clear();
     }
 
     /// The clock in use.
@@ -117,14 +184,30 @@ impl<'a> Binder<'a> {
             Rule::Has { test, column, values } => self.bind_has(*test, column, values, truth),
             Rule::Empty { column, negated } => self.bind_empty(column, *negated != truth),
             Rule::MapContains { column, key } => self.bind_map_contains(column, key, truth),
-            // Labels were replaced before; one that is left has no rule.
-            Rule::Label(name) => Err(RuleError::new(format!("unknown label `{name}`")).into()),
+            Rule::Label(name) => self.bind_label(name, truth),
             Rule::Bucket { salt, low, high } => Ok(Condition::Leaf(Leaf::Bucket {
                 seed: bucket_seed(salt),
                 low: *low,
                 high: *high,
                 inside: truth,
             })),
+        }
+    }
+
+    /// A label that stayed: a list, or one whose rows are known.
+    fn bind_label(&self, name: &str, truth: bool) -> Result<Condition> {
+        let known = self.labels.borrow().get(name).cloned();
+        let leaf = |set: &RowSet, inside| {
+            Condition::Leaf(Leaf::Set { set: set.clone(), label: name.to_owned(), inside })
+        };
+        match known {
+            Some(LabelSet::List(set)) => Ok(leaf(&set, truth)),
+            Some(LabelSet::Rule(rule, sets)) => match &sets[usize::from(truth)] {
+                Some(set) => Ok(leaf(set, true)),
+                // Where it is unknown it is neither, so one does not follow from the other.
+                None => self.bind(&rule, truth),
+            },
+            None => Err(unknown(name, &NoLabels).into()),
         }
     }
 

@@ -17,10 +17,10 @@ use std::fmt::Write as _;
 
 use crate::schema::{ScalarType, Schema};
 
-use super::ast::{Rule, TextTest};
+use super::ast::{Literal, Number, Operand, Rule, TextTest};
 use super::bind::time::Clock;
 use super::error::RuleError;
-use super::labels::{Labels, expand};
+use super::labels::{Labels, expand, unknown};
 use super::limits::Limits;
 use super::text::{check_pattern, quote_text};
 
@@ -53,6 +53,8 @@ pub fn render(rule: &Rule, schema: &Schema, options: &SqlOptions<'_>) -> Result<
         schema,
         clock: Clock::new(options.now.unwrap_or_default(), &schema.time_zone)?,
         live: options.now.is_none(),
+        labels: options.labels,
+        limits: options.limits,
     };
     let sql = renderer.condition(&rule, false)?;
     // These are in brackets of their own, to be joined.
@@ -68,6 +70,8 @@ struct Renderer<'a> {
     clock: Clock,
     /// Whether `now()` is left to the server.
     live: bool,
+    labels: &'a dyn Labels,
+    limits: &'a Limits,
 }
 
 impl Renderer<'_> {
@@ -97,7 +101,7 @@ impl Renderer<'_> {
             Rule::Has { test, column, values } => self.has(*test, column, values),
             Rule::Empty { column, negated } => self.empty(column, *negated),
             Rule::MapContains { column, key } => self.map_contains(column, key),
-            Rule::Label(name) => Err(RuleError::new(format!("unknown label `{name}`"))),
+            Rule::Label(name) => self.label(name),
             Rule::Bucket { salt, low, high } => Ok(self.bucket(salt, *low, *high)),
         }
     }
@@ -152,6 +156,26 @@ impl Renderer<'_> {
             }
             None => format!("{sql} {not}ILIKE {}", quote_text(pattern)),
         })
+    }
+
+    /// A label that is a list: the users on it, if they are few enough to be named.
+    fn label(&self, name: &str) -> Result<String, RuleError> {
+        let Some(size) = self.labels.list(name) else { return Err(unknown(name, self.labels)) };
+        let (size, limit) = (usize::try_from(size).unwrap_or(usize::MAX), self.limits.list_values);
+        if size > limit {
+            let what = format!("label `{name}`, a list,");
+            return Err(RuleError::limit(&what, size, limit, "users", "list_values")
+                .hint("count it here, or put the list into a table of the warehouse and join that"));
+        }
+        let Some(mut users) = self.labels.users(name) else {
+            return Err(RuleError::new(format!("the users of label `{name}`, a list, cannot be read now"))
+                .hint("ask again, or look at whether the catalog is there"));
+        };
+        users.sort_unstable();
+        users.dedup();
+        let id = |user: u64| Operand::Literal(Literal::Number(Number::Int(user.into())));
+        let users: Vec<Operand> = users.into_iter().map(id).collect();
+        self.in_list(&Operand::Column(self.schema.user_id.clone()), &users, false)
     }
 
     fn bucket(&self, salt: &str, low: u32, high: u32) -> String {

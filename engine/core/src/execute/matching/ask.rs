@@ -1,0 +1,243 @@
+//! Asking: which of the rules one user meets.
+
+use std::cell::RefCell;
+
+use super::tables::{BLOCK, Way};
+use super::terms::{Term, TermId};
+use super::{RuleIndex, Standing};
+use crate::error::Result;
+use crate::execute::chunk::holds;
+use crate::execute::overlay::{Overlay, View};
+use crate::rule::bind::QueryError;
+
+thread_local! {
+    /// What the thread's last question left, for the next one.
+    static SCRATCH: RefCell<Scratch> = const { RefCell::new(Scratch::new()) };
+}
+
+/// Buffers of a thread.
+#[derive(Debug)]
+struct Scratch {
+    /// For each part the question that it was asked in last, and whether it held: twice the question's number, or one more.
+    asked: Vec<u32>,
+    question: u32,
+    /// Where each facet's bits are.
+    at: Vec<usize>,
+    /// Ways that are left over, under an overlay.
+    left: Vec<u64>,
+}
+
+impl Scratch {
+    const fn new() -> Self {
+        Self { asked: Vec::new(), question: 0, at: Vec::new(), left: Vec::new() }
+    }
+
+    /// Begins a question about an index with so many parts. Other indexes may have been asked in between: their answers are of other
+    /// questions.
+    fn begin(&mut self, terms: usize) {
+        if self.question >= u32::MAX / 2 - 1 {
+            self.asked.clear();
+            self.question = 0;
+        }
+        self.question += 1;
+        if self.asked.len() < terms {
+            self.asked.resize(terms, 0);
+        }
+    }
+}
+
+impl RuleIndex {
+    /// Puts the keys of the rules that a user meets into `keys`, in the order of their priority and at most `limit` of them; what was in
+    /// it goes. Who was erased or opted out meets none.
+    pub fn matching(&self, user_id: u64, limit: usize, keys: &mut Vec<u64>) -> Result<Standing> {
+        keys.clear();
+        let Some(row) = self.snapshot.ids().row(user_id)? else { return Ok(Standing::Unknown) };
+        match self.snapshot.targetable(row) {
+            None => return Ok(Standing::Unknown),
+            Some(false) => return Ok(Standing::OptedOut),
+            Some(true) => {}
+        }
+        with_scratch(|scratch| self.ask(row, limit, scratch, keys))?;
+        Ok(Standing::Known)
+    }
+
+    /// The same as if the user had the values of an overlay. Conditions that look at none of them cost what they cost otherwise, the
+    /// others a comparison each.
+    pub fn matching_with(
+        &self,
+        user_id: u64,
+        overlay: &Overlay,
+        limit: usize,
+        keys: &mut Vec<u64>,
+    ) -> Result<Standing, QueryError> {
+        keys.clear();
+        overlay.check_schema(self.snapshot.schema())?;
+        if overlay.is_empty() {
+            return Ok(self.matching(user_id, limit, keys)?);
+        }
+        let Some(row) = self.snapshot.ids().row(user_id)? else { return Ok(Standing::Unknown) };
+        match self.snapshot.targetable(row) {
+            None => return Ok(Standing::Unknown),
+            Some(false) => return Ok(Standing::OptedOut),
+            Some(true) => {}
+        }
+        let view = View::new(&self.snapshot, row, overlay);
+        with_scratch(|scratch| self.ask_with(view, limit, scratch, keys))?;
+        Ok(Standing::Known)
+    }
+
+    fn ask(&self, row: u32, limit: usize, scratch: &mut Scratch, keys: &mut Vec<u64>) -> Result<()> {
+        scratch.begin(self.terms.len());
+        let Scratch { asked, question, at, .. } = scratch;
+        let mut asking = Asking { index: self, row, view: None, asked, question: *question };
+        let tables = &self.tables;
+        at.clear();
+        for table in &tables.tables {
+            let group = |id| asking.holds(id).unwrap_or_default();
+            let value = table.reader.read(&self.snapshot, row, group);
+            at.push(tables.bits_at(table, value));
+        }
+        for (block, live) in tables.live.as_chunks::<BLOCK>().0.iter().enumerate() {
+            let mut left = *live;
+            for &at in &*at {
+                let Some(bits) = tables.block(at, block) else { continue };
+                left.iter_mut().zip(bits).for_each(|(left, bits)| *left &= bits);
+            }
+            if left != [0; BLOCK] && asking.tell(block * BLOCK, &left, limit, keys)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn ask_with(
+        &self,
+        view: View<'_>,
+        limit: usize,
+        scratch: &mut Scratch,
+        keys: &mut Vec<u64>,
+    ) -> Result<()> {
+        scratch.begin(self.terms.len());
+        let Scratch { asked, question, left, .. } = scratch;
+        let mut asking = Asking { index: self, row: view.row, view: Some(view), asked, question: *question };
+        let tables = &self.tables;
+        left.clear();
+        left.resize(tables.live.len(), 0);
+        (0..tables.ways.len()).for_each(|way| left[way / 64] |= 1 << (way % 64));
+        for table in &tables.tables {
+            if table.terms.iter().any(|&id| asking.is_touched(id)) {
+                for &id in &table.terms {
+                    if !asking.holds(id)? {
+                        tables.without(left, id);
+                    }
+                }
+                continue;
+            }
+            let group = |id| asking.holds(id).unwrap_or_default();
+            let value = table.reader.read(&self.snapshot, view.row, group);
+            let bits = tables.all(tables.bits_at(table, value));
+            left.iter_mut().zip(bits).for_each(|(left, bits)| *left &= bits);
+        }
+        for &id in &tables.fixed {
+            if !asking.holds(id)? {
+                tables.without(left, id);
+            }
+        }
+        asking.tell(0, left, limit, keys)?;
+        Ok(())
+    }
+}
+
+/// Does something with this thread's buffers.
+fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
+    SCRATCH.with(|scratch| match scratch.try_borrow_mut() {
+        Ok(mut scratch) => work(&mut scratch),
+        // Nothing asks while it is asked; if something did, it would have buffers of its own.
+        Err(_) => work(&mut Scratch::new()),
+    })
+}
+
+/// One question.
+struct Asking<'a> {
+    index: &'a RuleIndex,
+    row: u32,
+    view: Option<View<'a>>,
+    asked: &'a mut Vec<u32>,
+    question: u32,
+}
+
+impl Asking<'_> {
+    /// Adds the keys of the rules that a way among these, from a word on, leads to; whether there are enough.
+    fn tell(&mut self, from: usize, left: &[u64], limit: usize, keys: &mut Vec<u64>) -> Result<bool> {
+        let tables = &self.index.tables;
+        for (word, &bits) in (from..).zip(left) {
+            let mut rest = bits;
+            while rest != 0 {
+                if keys.len() >= limit {
+                    return Ok(true);
+                }
+                let Some(&way) = tables.ways.get(word * 64 + rest.trailing_zeros() as usize) else { break };
+                rest &= rest - 1;
+                let Some(&key) = tables.keys.get(way.rule as usize) else { continue };
+                // Ways to meet one rule follow each other.
+                if keys.last() != Some(&key) && self.is_met(way)? {
+                    keys.push(key);
+                }
+            }
+        }
+        Ok(keys.len() >= limit)
+    }
+
+    fn is_met(&mut self, way: Way) -> Result<bool> {
+        for &id in self.index.tables.open(way) {
+            if !self.holds(id)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether a part holds; found out once a question.
+    fn holds(&mut self, id: TermId) -> Result<bool> {
+        let known = self.asked[id as usize];
+        if known / 2 == self.question {
+            return Ok(known % 2 == 1);
+        }
+        let index = self.index;
+        let found = match index.terms.get(id) {
+            Term::Leaf(leaf) => match &self.view {
+                Some(view) if leaf.leaf.touched_by(view.overlay) => {
+                    leaf.leaf.holds_in(view, index.terms.clock())?
+                }
+                _ => holds(&leaf.plan, index.snapshot.ids(), leaf.plan.root(), self.row),
+            },
+            Term::All(of) => self.at_least(of.len() as u32, of)?,
+            Term::Any(of) => self.at_least(1, of)?,
+            Term::AtLeast(k, of) => self.at_least(*k, of)?,
+        };
+        self.asked[id as usize] = self.question * 2 + u32::from(found);
+        Ok(found)
+    }
+
+    fn at_least(&mut self, k: u32, of: &[TermId]) -> Result<bool> {
+        let (mut needed, mut left) = (k as usize, of.len());
+        for &id in of {
+            if needed == 0 || needed > left {
+                break;
+            }
+            needed -= usize::from(self.holds(id)?);
+            left -= 1;
+        }
+        Ok(needed == 0)
+    }
+
+    /// Whether an overlay may turn a part.
+    fn is_touched(&self, id: TermId) -> bool {
+        match (self.index.terms.get(id), &self.view) {
+            (_, None) => false,
+            (Term::Leaf(leaf), Some(view)) => leaf.leaf.touched_by(view.overlay),
+            // Asking it asks its parts, which know.
+            _ => false,
+        }
+    }
+}
