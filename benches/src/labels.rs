@@ -103,7 +103,8 @@ pub(crate) fn rules(count: usize) -> Vec<String> {
     rules
 }
 
-fn term(random: &mut Random) -> String {
+/// One condition.
+pub(crate) fn term(random: &mut Random) -> String {
     match random.below(16) {
         0..5 => (*random.one(&FLAGS)).to_owned(),
         5..9 => {

@@ -43,6 +43,11 @@ pub(crate) fn sentence(command: &str) -> String {
     )
 }
 
+/// The processor's name.
+pub(crate) fn processor() -> String {
+    field("/proc/cpuinfo", "model name")
+}
+
 fn vectors() -> &'static str {
     #[cfg(target_arch = "x86_64")]
     {

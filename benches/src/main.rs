@@ -7,6 +7,7 @@ mod guard;
 mod labels;
 mod leaves;
 mod machine;
+mod matching;
 mod measure;
 mod muster;
 mod options;
@@ -35,6 +36,7 @@ fn main() -> Result<()> {
         Some(Command::BuildStore { home }) => data::build_store(&home),
         Some(Command::FirstCount { store, rule }) => single::first_count(&store, &rule),
         Some(Command::GuardPrepare { home }) => guard::prepare(&home),
+        Some(Command::Match(options)) => matching::run(&options),
         Some(Command::Serving(options)) => serving::serving(&options),
         Some(Command::Soak(options)) => serving::soak(&options),
         Some(Command::ServeEmpty { address }) => serving::serve_empty(&address),

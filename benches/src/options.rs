@@ -24,6 +24,7 @@ Examples:
   muster-bench --users 1000000 --quick --out target/report
   muster-bench --peers roaring,croaring --work /tmp/muster-bench
   muster-bench --report-only                         the page again, from the tables of the last run
+  muster-bench match --users 1000000 --rules 1000,15000
   muster-bench serving --store muster-demo/store     the server under load, and flooded
   muster-bench guard                                 instruction counts against the recorded ones";
 
@@ -32,6 +33,8 @@ Examples:
 pub(crate) enum Command {
     /// Count the instructions that counting takes, and compare with what is recorded in benches/guard.tsv
     Guard(GuardOptions),
+    /// Match random users against many rules, beside the `a-tree` crate and other ways to keep the answers, and print what came of it
+    Match(MatchOptions),
     /// Load a server of a store with h2load, beside an empty service, and print what came of it
     Serving(ServingOptions),
     /// Load a server for a long time with everything at once: membership, heavy counts, members, rebuilds
@@ -136,6 +139,26 @@ impl RunOptions {
         }
         command
     }
+}
+
+/// What is matched.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct MatchOptions {
+    /// Size of the population
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    pub(crate) users: u64,
+
+    /// How many rules
+    #[arg(long, value_name = "N,N", value_delimiter = ',', default_values_t = [100, 1_000, 15_000])]
+    pub(crate) rules: Vec<usize>,
+
+    /// Folder for the population and its store, kept and found again
+    #[arg(long, value_name = "DIR", default_value = "bench-work")]
+    pub(crate) work: PathBuf,
+
+    /// Leave out the rows and lists of members, which take gigabytes at many rules
+    #[arg(long)]
+    pub(crate) no_members: bool,
 }
 
 /// How the guard goes about it.

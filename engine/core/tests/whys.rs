@@ -4,7 +4,7 @@
 #[path = "truth/mod.rs"]
 mod truth;
 
-use muster_engine::execute::{Audience, Outcome, Overlay};
+use muster_engine::execute::{Audience, Feature, Outcome, Overlay};
 use muster_engine::rule::ast::Rule;
 use muster_engine::rule::bind::Scope;
 use muster_engine::rule::limits::Limits;
@@ -66,7 +66,10 @@ fn the_change_turns_the_answer_and_chance_finds_no_smaller_one() {
                     let mut other = user.clone();
                     for change in &why.change {
                         overlay::apply(&mut other, &change.feature, &change.to);
-                        assert_ne!(change.from, change.to, "{place}");
+                        // A snapshot does not keep which elements a list repeats, so a shorter one may look the same.
+                        if !matches!(change.to, Feature::List(_)) {
+                            assert_ne!(change.from, change.to, "{place}");
+                        }
                     }
                     let after = answer(&other, &rule, &rules.labels);
                     assert_eq!(after == Some(true), !why.inside, "{place}: {:?}", why.change);

@@ -3,9 +3,9 @@
 //! Written from the rule language's definition and the warehouse's behaviour, never from the executor: when the two
 //! disagree, one of them is wrong.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-use muster_engine::rule::ast::{CompareOp, HasTest, Literal, Operand, Rule, TextTest};
+use muster_engine::rule::ast::{CompareOp, HasTest, Literal, Number, Operand, Rule, TextTest};
 use muster_engine::schema::{ColumnType, ScalarType};
 
 use super::cell::Cell;
@@ -15,6 +15,9 @@ use super::like::Pattern;
 use super::literals::{cell_value, literal_value};
 use super::table::Table;
 use super::time::Clock;
+
+/// From so many ids on, a list of users is looked up rather than gone through for every row.
+const LISTED_MIN: usize = 50;
 
 /// Labels by name.
 pub type LabelRules = BTreeMap<String, Rule>;
@@ -37,6 +40,8 @@ enum Test {
     Compare(Source, CompareOp, Source),
     /// With the comparison with each item of the list.
     In(Source, Vec<Test>),
+    /// The user is one of many.
+    Listed(HashSet<i128>),
     IsNull(Source),
     Like(usize, Pattern),
     StartsWith(usize, Vec<u8>),
@@ -86,6 +91,15 @@ impl<'t> Naive<'t> {
                     let above = self.comparison(value, CompareOp::GreaterEq, low);
                     Test::All(vec![above, self.comparison(value, CompareOp::LessEq, high)])
                 }
+            }
+            Rule::In { value: Operand::Column(name), list, negated }
+                if *name == self.table.schema.user_id && list.len() > LISTED_MIN && list.iter().all(is_id) =>
+            {
+                let id = |item: &Operand| match item {
+                    Operand::Literal(Literal::Number(Number::Int(id))) => Some(*id),
+                    _ => None,
+                };
+                negate(Test::Listed(list.iter().filter_map(id).collect()), *negated)
             }
             Rule::In { value, list, negated } => {
                 let items = list.iter().map(|item| self.comparison(value, CompareOp::Eq, item)).collect();
@@ -179,6 +193,7 @@ impl<'t> Naive<'t> {
                 Value::Null => None,
                 value => Some(items.iter().any(|item| self.is_item(&value, item, row))),
             },
+            Test::Listed(users) => Some(users.contains(&self.table.user_ids[row].into())),
             // Arrays and maps have no value to compare, but may be NULL.
             Test::IsNull(Source::Column(column)) => Some(cell(*column).is_null()),
             Test::IsNull(source) => Some(self.value(source, row) == Value::Null),
@@ -282,6 +297,10 @@ impl<'t> Naive<'t> {
             Source::Constant(value) => value.clone(),
         }
     }
+}
+
+fn is_id(item: &Operand) -> bool {
+    matches!(item, Operand::Literal(Literal::Number(Number::Int(_))))
 }
 
 fn negate(test: Test, negated: bool) -> Test {
