@@ -137,14 +137,19 @@ impl<'a> Case<'a> {
         let limits = Limits::default();
         let mut millis = Vec::new();
         for at in 0..10 {
-            let text = format!("balance_usd >= {at}.125 AND quest_completed > {at} AND NOT community_count = {at}");
+            let text =
+                format!("balance_usd >= {at}.125 AND quest_completed > {at} AND NOT community_count = {at}");
             let rule = indexed(1_000_000 + at, &Rule::parse(&text, &limits)?);
             let (nanos, changed) = timed(|| self.index.changed(vec![rule], &[at], &NoLabels, &limits));
             ensure!(changed?.1.is_empty(), "a rule was refused");
             millis.push(nanos / 1e6);
         }
         millis.sort_by(f64::total_cmp);
-        println!("| {} | index, one rule changed | - | - | - | - | - | {:.2} | - |", self.rules.len(), millis[5]);
+        println!(
+            "| {} | index, one rule changed | - | - | - | - | - | {:.2} | - |",
+            self.rules.len(),
+            millis[5]
+        );
         Ok(())
     }
 
@@ -152,8 +157,7 @@ impl<'a> Case<'a> {
         let (nanos, tree) = timed(|| Tree::new(self.snapshot, &self.rules));
         let tree = tree?;
         let users = &self.users[..COMPARED];
-        let events =
-            users.iter().map(|&user| tree.event(self.snapshot, user)).collect::<Result<Vec<_>>>()?;
+        let events = users.iter().map(|&user| tree.event(self.snapshot, user)).collect::<Result<Vec<_>>>()?;
         let mut keys = Vec::new();
         for (&user, event) in users.iter().zip(&events) {
             self.index.matching(user, usize::MAX, &mut keys)?;

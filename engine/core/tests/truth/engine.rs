@@ -142,12 +142,7 @@ pub fn counts(
 pub struct Query(Audience);
 
 impl Query {
-    pub fn new(
-        snapshot: &Arc<Snapshot>,
-        rule: &Rule,
-        now: i64,
-        labels: &dyn Labels,
-    ) -> Result<Self, String> {
+    pub fn new(snapshot: &Arc<Snapshot>, rule: &Rule, now: i64, labels: &dyn Labels) -> Result<Self, String> {
         let limits = Limits::default();
         let scope = Scope { now, labels, limits: &limits };
         Audience::new(snapshot, rule, &scope).map(Self).map_err(|error| error.to_string())

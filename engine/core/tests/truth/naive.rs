@@ -93,7 +93,9 @@ impl<'t> Naive<'t> {
                 }
             }
             Rule::In { value: Operand::Column(name), list, negated }
-                if *name == self.table.schema.user_id && list.len() > LISTED_MIN && list.iter().all(is_id) =>
+                if *name == self.table.schema.user_id
+                    && list.len() > LISTED_MIN
+                    && list.iter().all(is_id) =>
             {
                 let id = |item: &Operand| match item {
                     Operand::Literal(Literal::Number(Number::Int(id))) => Some(*id),

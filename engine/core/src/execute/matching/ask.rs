@@ -234,9 +234,8 @@ impl Asking<'_> {
     /// Whether an overlay may turn a part.
     fn is_touched(&self, id: TermId) -> bool {
         match (self.index.terms.get(id), &self.view) {
-            (_, None) => false,
             (Term::Leaf(leaf), Some(view)) => leaf.leaf.touched_by(view.overlay),
-            // Asking it asks its parts, which know.
+            // Asking a group asks its parts, which know.
             _ => false,
         }
     }

@@ -1,6 +1,6 @@
 //! From rules to parts: labels replaced, negations taken down to the conditions, each distinct condition bound once.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use rayon::prelude::*;
 
@@ -73,26 +73,25 @@ pub(super) fn compile(
     bind_new(snapshot, scope.now, terms, &opened)?;
     let mut compiled = Vec::with_capacity(opened.len());
     for Opened { key, priority, rule, shape } in opened {
-        match join(terms, &shape) {
-            Some(joined) => compiled.push(Compiled { key, priority, ways: ways(terms, &joined) }),
+        let Some(joined) = join(terms, &shape) else {
             // One of its conditions was refused; binding the whole says which and why.
-            None => {
-                let binder = Binder::new(snapshot, scope.now)?;
-                let strange = || RuleError::new("one of its conditions cannot be asked of one user").into();
-                refused.push((key, rule.bind(&binder, true).err().unwrap_or_else(strange)));
-            }
-        }
+            let binder = Binder::new(snapshot, scope.now)?;
+            let strange = || RuleError::new("one of its conditions cannot be asked of one user").into();
+            refused.push((key, rule.bind(&binder, true).err().unwrap_or_else(strange)));
+            continue;
+        };
+        compiled.push(Compiled { key, priority, ways: ways(terms, &joined) });
     }
     Ok((compiled, refused))
 }
 
 /// Binds the conditions that are not known yet, on all cores. Those that cannot be bound stay unknown.
 fn bind_new(snapshot: &Snapshot, now: i64, terms: &mut Terms, opened: &[Opened]) -> Result<(), QueryError> {
-    let (mut seen, mut fresh) = (HashMap::new(), Vec::new());
+    let (mut seen, mut fresh) = (HashSet::new(), Vec::new());
     for rule in opened {
         each_leaf(&rule.rule.rule, true, &mut |leaf, truth| {
             let name = name_of(&leaf, truth, &rule.rule.lists);
-            if terms.known(&name).is_none() && seen.insert(name.clone(), ()).is_none() {
+            if terms.known(&name).is_none() && seen.insert(name.clone()) {
                 fresh.push((name, leaf, truth, &rule.rule.lists));
             }
         });
@@ -144,10 +143,14 @@ fn each_leaf(rule: &Rule, truth: bool, f: &mut impl FnMut(Rule, bool)) {
         Rule::Const(_) => {}
         Rule::Not(inner) => each_leaf(inner, !truth, f),
         Rule::And(of) | Rule::Or(of) | Rule::AtLeast { of, .. } => {
-            of.iter().for_each(|rule| each_leaf(rule, truth, f));
+            for rule in of {
+                each_leaf(rule, truth, f);
+            }
         }
         Rule::Between { value, low, high, negated } => {
-            ends(value, low, high, *negated).into_iter().for_each(|end| f(end, truth));
+            for end in ends(value, low, high, *negated) {
+                f(end, truth);
+            }
         }
         leaf => f(leaf.clone(), truth),
     }

@@ -19,7 +19,9 @@ use crate::column::{ListColumn, MapColumn, ValueColumn};
 use crate::error::Error;
 use crate::rule::ast::{HasTest, Literal, Operand, Rule, TextTest};
 use crate::rule::error::{RuleError, did_you_mean};
-use crate::rule::labels::{LabelSet, LabelSets, Labels, NoLabels, expand, expand_to_known, names_in, unknown};
+use crate::rule::labels::{
+    LabelSet, LabelSets, Labels, NoLabels, expand, expand_to_known, names_in, unknown,
+};
 use crate::rule::limits::Limits;
 use crate::schema::{ColumnSchema, ColumnType, ScalarType};
 use crate::snapshot::{Column, RowSet, Snapshot};
@@ -89,9 +91,8 @@ impl Expanded {
         let written = rule;
         let rule = expand(written, labels, limits)?;
         limits.check(&rule)?;
-        let rows = |name: &str, truth| {
-            labels.rows(name, truth, snapshot, now).filter(|set| set.is_of(snapshot))
-        };
+        let rows =
+            |name: &str, truth| labels.rows(name, truth, snapshot, now).filter(|set| set.is_of(snapshot));
         let mut lists = LabelSets::new();
         for name in names_in(&rule) {
             let set = match rows(name, true) {
