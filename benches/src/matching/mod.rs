@@ -18,7 +18,7 @@ use muster_engine::rule::ast::Rule;
 use muster_engine::rule::bind::Scope;
 use muster_engine::rule::labels::NoLabels;
 use muster_engine::rule::limits::Limits;
-use muster_engine::snapshot::{Snapshot, Store};
+use muster_engine::snapshot::{RowSet, Snapshot, Store};
 use muster_engine::value::Value;
 
 use crate::data::Population;
@@ -62,7 +62,8 @@ pub(crate) fn run(options: &MatchOptions) -> Result<()> {
             case.members()?;
         }
     }
-    refresh(&snapshot)
+    refresh(&snapshot)?;
+    list(&snapshot, &users)
 }
 
 /// Rules, and the index of them.
@@ -266,6 +267,20 @@ impl Flush {
         self.0.iter_mut().step_by(8).for_each(|word| *word = word.wrapping_add(1));
         black_box(&self.0);
     }
+}
+
+/// How long the rows of a list of users take to be found.
+fn list(snapshot: &Snapshot, users: &[u64]) -> Result<()> {
+    let (nanos, set) = timed(|| RowSet::of_users(snapshot, users));
+    let set = set?;
+    println!(
+        "a list of {} users, {} of them different, made into rows in {:.1} ms: {} bytes",
+        users.len(),
+        set.len(),
+        nanos / 1e6,
+        set.bytes()
+    );
+    Ok(())
 }
 
 /// How long all labels take to be counted.

@@ -232,4 +232,32 @@ mod tests {
         let error = expand(&label("l59"), &labels, &Limits::default()).unwrap_err();
         assert!(error.limit.is_some());
     }
+
+    /// One list beside other labels.
+    struct WithList(HashMap<String, Rule>);
+
+    impl Labels for WithList {
+        fn rule(&self, name: &str) -> Option<Rule> {
+            self.0.rule(name)
+        }
+        fn names(&self) -> Vec<String> {
+            self.0.names()
+        }
+        fn list(&self, name: &str) -> Option<u64> {
+            (name == "vips").then_some(2)
+        }
+    }
+
+    #[test]
+    fn a_list_stays_and_is_one_condition() {
+        let labels = WithList(HashMap::from([("a".to_owned(), Rule::And(vec![column("x"), label("vips")]))]));
+        let rule = Rule::Or(vec![label("a"), label("vips")]);
+        let expected = Rule::Or(vec![Rule::And(vec![column("x"), label("vips")]), label("vips")]);
+        let expanded = expand(&rule, &labels, &Limits::default()).unwrap();
+        assert_eq!(expanded, expected);
+        assert_eq!(names_in(&expanded), ["vips"]);
+        let three = Limits { leaves: 3, ..Limits::default() };
+        assert!(expand(&rule, &labels, &three).is_ok());
+        assert!(expand(&rule, &labels, &Limits { leaves: 2, ..three }).is_err());
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use super::tables::{BLOCK, Way};
+use super::tables::{BLOCK, Block, Way};
 use super::terms::{Term, TermId};
 use super::{RuleIndex, Standing};
 use crate::error::Result;
@@ -24,7 +24,7 @@ struct Scratch {
     /// Where each facet's bits are.
     at: Vec<usize>,
     /// Ways that are left over, under an overlay.
-    left: Vec<u64>,
+    left: Vec<Block>,
 }
 
 impl Scratch {
@@ -97,11 +97,13 @@ impl RuleIndex {
             let value = table.reader.read(&self.snapshot, row, group);
             at.push(tables.bits_at(table, value));
         }
-        for (block, live) in tables.live.as_chunks::<BLOCK>().0.iter().enumerate() {
+        for (block, live) in tables.live.iter().enumerate() {
             let mut left = *live;
             for &at in &*at {
-                let Some(bits) = tables.block(at, block) else { continue };
-                left.iter_mut().zip(bits).for_each(|(left, bits)| *left &= bits);
+                let bits = tables.block(at + block);
+                for word in 0..BLOCK {
+                    left[word] &= bits[word];
+                }
             }
             if left != [0; BLOCK] && asking.tell(block * BLOCK, &left, limit, keys)? {
                 break;
@@ -121,9 +123,7 @@ impl RuleIndex {
         let Scratch { asked, question, left, .. } = scratch;
         let mut asking = Asking { index: self, row: view.row, view: Some(view), asked, question: *question };
         let tables = &self.tables;
-        left.clear();
-        left.resize(tables.live.len(), 0);
-        (0..tables.ways.len()).for_each(|way| left[way / 64] |= 1 << (way % 64));
+        left.clone_from(&tables.everything);
         for table in &tables.tables {
             if table.terms.iter().any(|&id| asking.is_touched(id)) {
                 for &id in &table.terms {
@@ -136,14 +136,15 @@ impl RuleIndex {
             let group = |id| asking.holds(id).unwrap_or_default();
             let value = table.reader.read(&self.snapshot, view.row, group);
             let bits = tables.all(tables.bits_at(table, value));
-            left.iter_mut().zip(bits).for_each(|(left, bits)| *left &= bits);
+            let words = left.as_flattened_mut().iter_mut().zip(bits.as_flattened());
+            words.for_each(|(left, bits)| *left &= bits);
         }
         for &id in &tables.fixed {
             if !asking.holds(id)? {
                 tables.without(left, id);
             }
         }
-        asking.tell(0, left, limit, keys)?;
+        asking.tell(0, left.as_flattened(), limit, keys)?;
         Ok(())
     }
 }

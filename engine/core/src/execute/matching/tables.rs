@@ -17,11 +17,13 @@ use crate::snapshot::Snapshot;
 
 /// Words of a block: a cache line. Blocks are taken one after the other, so that the rules of the lowest priority may not be looked at.
 pub(super) const BLOCK: usize = 8;
+/// A bit for each of so many ways.
+pub(super) type Block = [u64; BLOCK];
 /// Ends of classes that a table may have.
 const BOUNDS_MAX: usize = 511;
 /// A facet has a table if one in so many ways looks at it, and at least [`USES_MIN`] do; else it is asked where that matters.
 const WAYS_PER_USE_MAX: usize = 256;
-const USES_MIN: usize = 4;
+const USES_MIN: usize = 16;
 
 /// A way to meet a rule.
 #[derive(Debug, Clone, Copy)]
@@ -52,9 +54,11 @@ pub(super) struct Tables {
     pub(super) ways: Vec<Way>,
     open: Vec<TermId>,
     pub(super) tables: Vec<Table>,
-    bits: Vec<u64>,
+    bits: Vec<Block>,
     /// Ways that no condition rules out for everybody.
-    pub(super) live: Vec<u64>,
+    pub(super) live: Vec<Block>,
+    /// All ways.
+    pub(super) everything: Vec<Block>,
     /// Parts that hold for all users, or for none, as long as nothing is overlaid.
     pub(super) fixed: Vec<TermId>,
     /// Which ways a part of a table, or a fixed one, is needed for.
@@ -107,8 +111,9 @@ impl Tables {
         let uses = Uses::new(terms.len(), &parts);
         let (facets, fixed) = by_facet(snapshot, terms, &uses)?;
 
-        let words = parts.len().div_ceil(64).next_multiple_of(BLOCK);
-        let (mut bits, mut tables, mut decided) = (Vec::new(), Vec::new(), BTreeSet::new());
+        let blocks = parts.len().div_ceil(64 * BLOCK);
+        let (mut bits, mut tables) = (Vec::new(), Vec::new());
+        let mut decided = vec![false; terms.len()];
         for (facet, of) in facets {
             let used: usize = of.iter().map(|(id, _)| uses.of(*id).len()).sum();
             if used < USES_MIN || used * WAYS_PER_USE_MAX < parts.len() {
@@ -116,19 +121,19 @@ impl Tables {
             }
             let bounds = bounds_of(&of);
             let at = bits.len();
-            fill(&mut bits, words, &bounds, &of, &uses);
+            fill(&mut bits, blocks, &bounds, &of, &uses);
             let is_exact = |(_, accepted): &&(TermId, Accepted)| {
                 let ends = accepted.ranges.iter().flat_map(|&(from, to)| [from, to]);
                 ends.filter(|&end| end > 0 && end < ABSENT).all(|end| bounds.binary_search(&end).is_ok())
             };
-            decided.extend(of.iter().filter(is_exact).map(|(id, _)| *id));
+            of.iter().filter(is_exact).for_each(|(id, _)| decided[*id as usize] = true);
             let reader = Reader::new(snapshot, terms, facet)?;
             tables.push(Table { reader, bounds, at, terms: of.into_iter().map(|(id, _)| id).collect() });
         }
-        let mut live = vec![0_u64; words];
-        (0..parts.len()).for_each(|way| live[way / 64] |= 1 << (way % 64));
+        let everything = all_of(parts.len());
+        let mut live = everything.clone();
         for &(id, holds) in &fixed {
-            decided.insert(id);
+            decided[id as usize] = true;
             if !holds {
                 clear(&mut live, uses.of(id));
             }
@@ -136,14 +141,14 @@ impl Tables {
         let (mut ways, mut open) = (Vec::with_capacity(parts.len()), Vec::new());
         for (rule, parts) in owners.into_iter().zip(&parts) {
             let from = open.len() as u32;
-            open.extend(parts.iter().filter(|id| !decided.contains(id)));
+            open.extend(parts.iter().filter(|id| !decided[**id as usize]));
             // What most users fail is asked first.
             open[from as usize..].sort_by(|&a, &b| terms.share(a).total_cmp(&terms.share(b)));
             ways.push(Way { rule, open: (from, open.len() as u32) });
         }
         let keys = rules.iter().map(|rule| rule.key).collect();
         let fixed = fixed.into_iter().map(|(id, _)| id).collect();
-        Ok(Self { keys, ways, open, tables, bits, live, fixed, uses })
+        Ok(Self { keys, ways, open, tables, bits, live, everything, fixed, uses })
     }
 
     pub(super) fn facets(&self) -> usize {
@@ -160,7 +165,7 @@ impl Tables {
     }
 
     /// Takes out the ways that need a part.
-    pub(super) fn without(&self, left: &mut [u64], id: TermId) {
+    pub(super) fn without(&self, left: &mut [Block], id: TermId) {
         clear(left, self.uses.of(id));
     }
 
@@ -177,19 +182,31 @@ impl Tables {
 
     /// A block of the bits that begin somewhere.
     #[inline]
-    pub(super) fn block(&self, at: usize, block: usize) -> Option<&[u64; BLOCK]> {
-        self.bits.get(at + block * BLOCK..)?.first_chunk()
+    pub(super) fn block(&self, at: usize) -> &Block {
+        &self.bits[at]
     }
 
     /// All of the bits that begin somewhere.
-    pub(super) fn all(&self, at: usize) -> &[u64] {
-        self.bits.get(at..at + self.live.len()).unwrap_or_default()
+    pub(super) fn all(&self, at: usize) -> &[Block] {
+        &self.bits[at..at + self.live.len()]
     }
 }
 
-fn clear(bits: &mut [u64], ways: &[u32]) {
+/// A bit for each of so many ways, all of them set.
+fn all_of(ways: usize) -> Vec<Block> {
+    let mut bits = vec![[0; BLOCK]; ways.div_ceil(64 * BLOCK)];
+    let words = bits.as_flattened_mut();
+    words[..ways / 64].fill(u64::MAX);
+    if ways % 64 > 0 {
+        words[ways / 64] = (1 << (ways % 64)) - 1;
+    }
+    bits
+}
+
+fn clear(bits: &mut [Block], ways: &[u32]) {
+    let words = bits.as_flattened_mut();
     for &way in ways {
-        bits[way as usize / 64] &= !(1 << (way % 64));
+        words[way as usize / 64] &= !(1 << (way % 64));
     }
 }
 
@@ -216,13 +233,13 @@ fn bounds_of(of: &[(TermId, Accepted)]) -> Vec<u32> {
 }
 
 /// Adds the bits of every class.
-fn fill(bits: &mut Vec<u64>, words: usize, bounds: &[u32], of: &[(TermId, Accepted)], uses: &Uses) {
+fn fill(bits: &mut Vec<Block>, blocks: usize, bounds: &[u32], of: &[(TermId, Accepted)], uses: &Uses) {
     let firsts = std::iter::once(0).chain(bounds.iter().copied());
     let lasts = bounds.iter().map(|&next| next - 1).chain([ABSENT - 1]);
     let classes: Vec<Option<Range>> = firsts.zip(lasts).map(Some).chain([None]).collect();
     for class in classes {
         let at = bits.len();
-        bits.resize(at + words, u64::MAX);
+        bits.resize(at + blocks, [u64::MAX; BLOCK]);
         for (id, accepted) in of {
             let may_hold = match class {
                 Some((first, last)) => {

@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use super::cases::{CASES, LIVE, NEW_YORK, ROWS, columns};
 use super::*;
 use crate::rule::ast::{Literal, Operand};
-use crate::rule::labels::NoLabels;
+use crate::rule::labels::{Labels, NoLabels};
 use crate::schema::{ColumnSchema, ColumnType};
 
 /// 2026-11-20 10:00:00 UTC, 05:00 in New York.
@@ -276,4 +276,40 @@ fn a_real_server_reads_texts_the_same_way() {
     }
     let wrong = wrong.concat();
     assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+/// A list of so many users.
+struct List(u64);
+
+impl Labels for List {
+    fn rule(&self, _name: &str) -> Option<Rule> {
+        None
+    }
+    fn names(&self) -> Vec<String> {
+        vec!["vips".to_owned()]
+    }
+    fn list(&self, name: &str) -> Option<u64> {
+        (name == "vips").then_some(self.0)
+    }
+    fn users(&self, _name: &str) -> Option<Vec<u64>> {
+        Some((1..=self.0).rev().collect())
+    }
+}
+
+#[test]
+fn a_list_is_named_user_by_user_up_to_the_limit() {
+    let limits = Limits { list_values: 3, ..Limits::default() };
+    let sql = |users| {
+        let labels = List(users);
+        let options = SqlOptions { now: None, labels: &labels, limits: &limits };
+        let rule = Rule::parse("NOT label('vips')", &limits).unwrap();
+        render(&rule, &schema("UTC"), &options).map_err(|error| error.to_string())
+    };
+    assert_eq!(sql(3).unwrap(), "NOT user_id IN (1, 2, 3)");
+    assert_eq!(sql(0).unwrap(), "NOT false");
+    assert_eq!(
+        sql(4).unwrap_err(),
+        "label `vips`, a list, has 4 users, more than the limit of 3 (`rules.list_values` in the configuration); \
+         count it here, or put the list into a table of the warehouse and join that"
+    );
 }
