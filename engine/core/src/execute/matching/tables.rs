@@ -23,7 +23,7 @@ pub(super) type Block = [u64; BLOCK];
 const BOUNDS_MAX: usize = 511;
 /// A facet has a table if one in so many ways looks at it, and at least [`USES_MIN`] do; else it is asked where that matters.
 const WAYS_PER_USE_MAX: usize = 256;
-const USES_MIN: usize = 16;
+const USES_MIN: usize = 4;
 
 /// A way to meet a rule.
 #[derive(Debug, Clone, Copy)]
@@ -197,7 +197,7 @@ fn all_of(ways: usize) -> Vec<Block> {
     let mut bits = vec![[0; BLOCK]; ways.div_ceil(64 * BLOCK)];
     let words = bits.as_flattened_mut();
     words[..ways / 64].fill(u64::MAX);
-    if ways % 64 > 0 {
+    if !ways.is_multiple_of(64) {
         words[ways / 64] = (1 << (ways % 64)) - 1;
     }
     bits
