@@ -90,7 +90,7 @@ impl Case {
         let mut draw = |rng: &mut Rng| loop {
             let rule = if rng.one_in(3) {
                 // Conditions that many rules have in common make tables.
-                Rule::all((0..1 + rng.below(4)).map(|_| drawn.leaf()).collect())
+                Rule::all((0..=rng.below(4)).map(|_| drawn.leaf()).collect())
             } else {
                 drawn.rule()
             };
@@ -121,14 +121,15 @@ impl Case {
                     rule: draw(&mut rng),
                 })
                 .collect();
-            removed.iter().for_each(|key| drop(rules.remove(key)));
+            for key in &removed {
+                rules.remove(key);
+            }
             rules.extend(put.iter().map(|rule| (rule.key, rule.clone())));
             let (changed, refused) = index.changed(put, &removed, &labels, &limits).unwrap();
             assert!(refused.is_empty(), "seed {seed}: {refused:?}");
             index = changed;
         }
         assert_eq!(index.len(), rules.len());
-        // Forward: each rule's members, so that both directions are seen to agree.
         let labels = drawn.labels.clone();
         Self { seed, table, index, rules, labels, _built: built }
     }
@@ -201,7 +202,9 @@ fn forward_and_reverse_agree() {
         let mut keys = Vec::new();
         for &user in case.table.user_ids.iter().take(2_000) {
             case.index.matching(user, usize::MAX, &mut keys).unwrap();
-            keys.iter().for_each(|&key| drop(reverse.entry(key).or_default().insert(user)));
+            for &key in &keys {
+                reverse.entry(key).or_default().insert(user);
+            }
         }
         let asked: BTreeSet<u64> = case.table.user_ids.iter().take(2_000).copied().collect();
         for (key, rule) in &case.rules {
