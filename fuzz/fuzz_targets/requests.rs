@@ -62,7 +62,8 @@ impl Asked {
     fn new() -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         fixture::store(dir.path(), 2, false);
-        let server = Running::over(dir.path(), Config { heavy_deadline_ms: 500, deadline_max_ms: 500, ..config() });
+        let server =
+            Running::over(dir.path(), Config { heavy_deadline_ms: 500, deadline_max_ms: 500, ..config() });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         Self { runtime, server, grpc: None, rest: None, _store: dir }
     }
