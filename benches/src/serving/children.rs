@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use tempfile::NamedTempFile;
 
 /// A server has so long to begin.
 const STARTING_MAX: Duration = Duration::from_mins(2);
@@ -18,6 +19,8 @@ pub(super) struct Child {
     pub(super) address: String,
     /// Where it listens for HTTP, if it does.
     pub(super) http: Option<String>,
+    /// Its configuration, which a rebuild reads again.
+    _config: Option<NamedTempFile>,
 }
 
 impl Child {
@@ -29,10 +32,7 @@ impl Child {
         let mut command = Command::new(muster);
         command.arg("serve").arg("--store").arg(store).arg("--config").arg(config.path());
         command.args(["--grpc", &grpc, "--http", &http]);
-        let child = Self::start(command, grpc, Some(http))?;
-        // It has read the file once it answers.
-        drop(config);
-        Ok(child)
+        Self::start(command, grpc, Some(http), Some(config))
     }
 
     /// A service that does nothing.
@@ -40,10 +40,15 @@ impl Child {
         let address = free_address()?;
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["serve-empty", &address]);
-        Self::start(command, address, None)
+        Self::start(command, address, None, None)
     }
 
-    fn start(mut command: Command, address: String, http: Option<String>) -> Result<Self> {
+    fn start(
+        mut command: Command,
+        address: String,
+        http: Option<String>,
+        config: Option<NamedTempFile>,
+    ) -> Result<Self> {
         let mut process = command.stderr(Stdio::piped()).spawn().with_context(|| format!("{command:?}"))?;
         let errors = process.stderr.take().context("its log")?;
         std::thread::spawn(move || {
@@ -53,7 +58,7 @@ impl Child {
                 }
             }
         });
-        let mut child = Self { process, address, http };
+        let mut child = Self { process, address, http, _config: config };
         child.wait_until_it_answers()?;
         Ok(child)
     }
