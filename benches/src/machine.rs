@@ -13,7 +13,7 @@ pub(crate) fn describe(options: &RunOptions, results: &mut Results) {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     results.know("command", options.command());
     results.know("date", jiff::Timestamp::now().strftime("%Y-%m-%d").to_string());
-    results.know("processor", field("/proc/cpuinfo", "model name"));
+    results.know("processor", processor());
     results.know("vector instructions", vectors());
     results.know("cores", cores.to_string());
     results.know("threads", options.threads.to_string());
@@ -35,7 +35,7 @@ pub(crate) fn sentence(command: &str) -> String {
         "`{command}`, {}, muster {}, {cores} cores of {} with {} ({}), Linux {}, load {} when it began.",
         jiff::Timestamp::now().strftime("%Y-%m-%d"),
         env!("CARGO_PKG_VERSION"),
-        field("/proc/cpuinfo", "model name"),
+        processor(),
         memory(),
         vectors(),
         read("/proc/sys/kernel/osrelease"),
