@@ -17,7 +17,7 @@ use crate::schedule::{SCHEDULE_KEYS, ScheduleConfig, Secret};
 use crate::source::{ClickHouseOptions, ClickHouseSource, Compression, ParquetSource, Source, WireFormat};
 
 /// Keys of each part of the file.
-const TOP_KEYS: [&str; 11] = [
+const TOP_KEYS: [&str; 12] = [
     "store",
     "time_zone",
     "source",
@@ -29,6 +29,7 @@ const TOP_KEYS: [&str; 11] = [
     "keep",
     "schedule",
     "serve",
+    "catalog",
 ];
 const SOURCE_KEYS: [&str; 25] = [
     "kind",
@@ -92,6 +93,8 @@ pub struct Config {
     pub schedule: ScheduleConfig,
     /// What the server makes of it: builds neither read nor check it.
     pub serve: toml::Table,
+    /// Where labels and deliveries are: builds neither read nor check it.
+    pub catalog: toml::Table,
 }
 
 /// Where the feature table is.
@@ -178,6 +181,7 @@ impl Default for Config {
             keep: Keep::default(),
             schedule: ScheduleConfig::default(),
             serve: toml::Table::new(),
+            catalog: toml::Table::new(),
         }
     }
 }
@@ -330,6 +334,9 @@ impl Config {
                 "keep_held" => self.keep.held = parsed(&name, &value)?,
                 // The server knows its keys itself.
                 other if other.starts_with("serve_") => self.set_serving(&other["serve_".len()..], &value),
+                other if other.starts_with("catalog_") => {
+                    self.catalog.insert(other["catalog_".len()..].to_owned(), typed(&value));
+                }
                 // Typing errors in what is clearly meant for the loader must not pass silently.
                 other => {
                     let parts = [
@@ -351,11 +358,7 @@ impl Config {
 
     /// Sets a key of `[serve]`, or of the tables in it, to what a variable says: a number or a truth value where it is one.
     fn set_serving(&mut self, key: &str, value: &str) {
-        let typed = match (value.parse::<i64>(), value.parse::<bool>()) {
-            (Ok(number), _) => toml::Value::Integer(number),
-            (_, Ok(truth)) => toml::Value::Boolean(truth),
-            _ => toml::Value::String(value.to_owned()),
-        };
+        let typed = typed(value);
         let Some(key) = key.strip_prefix("rules_") else {
             self.serve.insert(key.to_owned(), typed);
             return;
@@ -457,6 +460,15 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>)
         .filter(|(score, _)| *score > 0.75)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)
+}
+
+/// What a variable says: a number or a truth value where it is one.
+fn typed(value: &str) -> toml::Value {
+    match (value.parse::<i64>(), value.parse::<bool>()) {
+        (Ok(number), _) => toml::Value::Integer(number),
+        (_, Ok(truth)) => toml::Value::Boolean(truth),
+        _ => toml::Value::String(value.to_owned()),
+    }
 }
 
 #[cfg(test)]

@@ -128,7 +128,9 @@ impl Demo {
     fn serve(self, store: &Path) -> Result<Outcome, Failure> {
         let mut config = Config::default();
         store.clone_into(&mut config.store);
-        let serving = Serving { grpc: self.grpc, http: self.http, ..Serving::default() };
+        let catalog = Serving::read_catalog(config.catalog.clone(), &config.store).map_err(Failure::Usage)?;
+        let serving =
+            Serving { grpc: self.grpc, http: self.http, catalog: Some(catalog), ..Serving::default() };
         serve(serving, &config.store, |addresses| {
             std::thread::spawn(move || {
                 if let Err(failure) = show(&addresses) {

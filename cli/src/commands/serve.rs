@@ -56,6 +56,8 @@ impl Serve {
             config.store.clone_from(store);
         }
         let mut serving = Serving::read(config.serve.clone()).map_err(Failure::Usage)?;
+        serving.catalog =
+            Some(Serving::read_catalog(config.catalog.clone(), &config.store).map_err(Failure::Usage)?);
         if let Some(grpc) = self.grpc {
             serving.grpc = grpc;
         }

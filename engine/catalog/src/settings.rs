@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::db::Address;
 
 /// Where the catalog is and what bounds it. Fields are those of the section `[catalog]` of a configuration.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// `sqlite:PATH` or `mysql://USER:PASSWORD@HOST:PORT/DATABASE`, also `mariadb://`.

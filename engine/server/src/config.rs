@@ -4,6 +4,7 @@ mod read;
 
 use std::path::PathBuf;
 
+use muster_catalog::Settings;
 use muster_engine::rule::limits::Limits;
 use serde::Deserialize;
 
@@ -69,6 +70,9 @@ pub struct Config {
     pub otlp: Option<String>,
     /// Bounds on rules.
     pub rules: Limits,
+    /// The catalog of labels and deliveries, which is a section of its own; none serves without them.
+    #[serde(skip)]
+    pub catalog: Option<Settings>,
 }
 
 /// Whether callers must have a token.
@@ -127,6 +131,7 @@ impl Default for Config {
             drain_ms: 30_000,
             otlp: None,
             rules: Limits::default(),
+            catalog: None,
         }
     }
 }

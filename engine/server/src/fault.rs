@@ -72,6 +72,20 @@ pub(crate) enum Fault {
         /// What is in the way.
         what: String,
     },
+    /// Another thing has the name already.
+    #[error("{what}")]
+    Taken {
+        /// Which name, and what to do.
+        what: String,
+    },
+    /// Somebody else changed it in the meantime.
+    #[error("{what}")]
+    Conflict {
+        /// What, and which versions.
+        what: String,
+        /// It, as it is now.
+        current: Box<muster_catalog::Current>,
+    },
     /// Not there yet.
     #[error("{what}")]
     Unimplemented {
@@ -99,7 +113,7 @@ impl Fault {
 
     /// Labels and deliveries, before there is a catalog.
     pub(crate) fn no_catalog() -> Self {
-        let what = "labels and deliveries need a catalog, which this server does not have";
+        let what = "labels and deliveries need a catalog, which this server does not have; name one as `url` in [catalog]";
         Self::Unimplemented { what: what.to_owned() }
     }
 
@@ -115,6 +129,8 @@ impl Fault {
             Self::Unauthenticated { .. } => "UNAUTHENTICATED",
             Self::Denied { .. } => "PERMISSION_DENIED",
             Self::Precondition { .. } => "FAILED_PRECONDITION",
+            Self::Taken { .. } => "ALREADY_EXISTS",
+            Self::Conflict { .. } => "ABORTED",
             Self::Unimplemented { .. } => "UNIMPLEMENTED",
             Self::Internal { .. } => "INTERNAL",
         }

@@ -64,6 +64,8 @@ pub(crate) struct RuleRef<'a> {
     pub(crate) form: Form,
     pub(crate) text: &'a str,
     pub(crate) now: Option<i64>,
+    /// Which labels it is read with, where it may use some: another number means that they may be other labels. 0 where it uses none.
+    pub(crate) labels: u64,
 }
 
 /// The same, owned: what caches are keyed by.
@@ -72,15 +74,16 @@ struct RuleKey {
     form: Form,
     text: Box<str>,
     now: Option<i64>,
+    labels: u64,
 }
 
 impl RuleKey {
     fn of(rule: RuleRef<'_>) -> Self {
-        Self { form: rule.form, text: rule.text.into(), now: rule.now }
+        Self { form: rule.form, text: rule.text.into(), now: rule.now, labels: rule.labels }
     }
 
     fn borrowed(&self) -> RuleRef<'_> {
-        RuleRef { form: self.form, text: &self.text, now: self.now }
+        RuleRef { form: self.form, text: &self.text, now: self.now, labels: self.labels }
     }
 }
 
@@ -100,6 +103,8 @@ impl Equivalent<RuleKey> for RuleRef<'_> {
 #[derive(Clone, Copy)]
 pub(crate) struct Reading<'a> {
     pub(crate) labels: &'a dyn Labels,
+    /// The number that rules with labels have which are read like this.
+    pub(crate) key: u64,
     pub(crate) limits: &'a Limits,
 }
 
@@ -140,16 +145,16 @@ impl Generation {
         rule: RuleRef<'_>,
         reading: Reading<'_>,
     ) -> Result<Arc<Audience>, QueryError> {
-        let audience = Arc::new(self.bind(&self.read(rule, reading)?, rule, reading)?);
+        let audience = Arc::new(self.bind(&self.read(rule, reading.limits)?, rule, reading)?);
         self.compiled.insert(RuleKey::of(rule), Arc::clone(&audience));
         Ok(audience)
     }
 
     /// The tree of a rule.
-    pub(crate) fn read(&self, rule: RuleRef<'_>, reading: Reading<'_>) -> Result<Rule, RuleError> {
+    pub(crate) fn read(&self, rule: RuleRef<'_>, limits: &Limits) -> Result<Rule, RuleError> {
         match rule.form {
-            Form::Text => Rule::parse(rule.text, reading.limits),
-            Form::Json => Rule::from_json(rule.text, self.snapshot.schema(), reading.limits),
+            Form::Text => Rule::parse(rule.text, limits),
+            Form::Json => Rule::from_json(rule.text, self.snapshot.schema(), limits),
         }
     }
 
@@ -189,8 +194,11 @@ impl Generation {
             if Instant::now() > until {
                 break;
             }
-            // A rule of a column that is gone fails for whoever asks, not here.
-            let _ = self.compile(key.borrowed(), reading);
+            // What somebody's own labels mean, or labels that changed, is compiled for whoever asks.
+            if key.labels == 0 || key.labels == reading.key {
+                // A rule of a column that is gone fails for whoever asks, not here.
+                let _ = self.compile(key.borrowed(), reading);
+            }
         }
     }
 }

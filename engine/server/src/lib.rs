@@ -6,6 +6,7 @@
 
 mod access;
 mod caller;
+mod catalog;
 mod config;
 mod fault;
 mod follow;
@@ -25,6 +26,7 @@ mod watching;
 pub use access::{TokenEntry, TokensError, TokensFile};
 pub use caller::{Caller, Role};
 pub use config::{Config, Tokens, Verify};
+pub use muster_catalog::Settings as CatalogSettings;
 pub use rebuild::{Rebuild, RebuildFault, RebuildPhase, RebuildState, RebuildStatus};
 pub use serve::{ServeError, Server};
 pub use traces::{Traces, TracesError};

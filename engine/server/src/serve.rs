@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tonic_health::server::HealthReporter;
 
 use crate::access::{Access, TokensError, TokensFile};
+use crate::catalog::Shelf;
 use crate::config::Config;
 use crate::grpc;
 use crate::listen::{self, Address, Listener, Phase, Protocol, Tally, Terms, Tls};
@@ -41,6 +42,9 @@ pub enum ServeError {
     /// The file of tokens cannot be used.
     #[error(transparent)]
     Tokens(#[from] TokensError),
+    /// The catalog cannot be used.
+    #[error(transparent)]
+    Catalog(#[from] muster_catalog::Error),
     /// The system refused something else.
     #[error("cannot {doing}: {source}")]
     System {
@@ -75,7 +79,11 @@ impl Server {
         let access = Arc::new(Access::new(config.tokens, tokens)?);
         let grpc = listen_at(&config.grpc, "grpc").await?;
         let http = listen_at(&config.http, "http").await?;
-        let service = Service::new(config, store, author, rebuild)
+        let shelf = match &config.catalog {
+            Some(settings) => Some(Arc::new(Shelf::open(settings.clone(), &config.rules).await?)),
+            None => None,
+        };
+        let service = Service::new(config, store, author, rebuild, shelf)
             .map_err(|source| ServeError::System { doing: "start threads", source })?;
         let meters = Arc::new(Meters::new(Arc::clone(&service), [grpc.tally(), http.tally()]));
         Ok(Self { service, access, meters, tls, grpc, http })
@@ -91,7 +99,7 @@ impl Server {
         let service = Arc::clone(&self.service);
         let (every, nice) = (Duration::from_millis(service.config.follow_ms), service.config.heavy_nice);
         Every::start("follower", every, nice, move || {
-            service.generations.follow(service.reading());
+            service.follow_store();
             service.note_rebuild();
         })
     }
@@ -126,6 +134,15 @@ impl Server {
         let follower = self.follow_store()?;
         let watcher = self.watch_files()?;
         let telling = tokio::spawn(tell_health(Arc::clone(&self.service), health.clone()));
+        let shelf = self.service.shelf.clone();
+        let follow = Duration::from_millis(self.service.config.follow_ms);
+        let labels = shelf.map(|shelf| {
+            let (service, read) = (Arc::clone(&self.service), Arc::clone(&shelf));
+            [
+                tokio::spawn(async move { follow_labels(&read, follow).await }),
+                tokio::spawn(service.refresh_labels(shelf)),
+            ]
+        });
         self.access.tell(self.grpc.is_local() && self.http.is_local());
         let config = &self.service.config;
         tracing::info!(grpc = %self.grpc, http = %self.http, tls = self.tls.is_some(), "listening");
@@ -145,6 +162,7 @@ impl Server {
         end.await;
         tracing::info!("ending: no more connections, what is under way is answered");
         telling.abort();
+        labels.into_iter().flatten().for_each(|task| task.abort());
         grpc::tell_health(&health, false).await;
         phase.send_replace(Phase::Ending);
         let drain = Duration::from_millis(self.service.config.drain_ms);
@@ -176,6 +194,14 @@ async fn tell_health(service: Arc<Service>, health: HealthReporter) {
         if changes.changed().await.is_err() {
             return;
         }
+    }
+}
+
+/// Takes over what others change in the catalog.
+async fn follow_labels(shelf: &Shelf, every: Duration) {
+    loop {
+        tokio::time::sleep(every).await;
+        shelf.follow().await;
     }
 }
 

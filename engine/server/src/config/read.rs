@@ -1,7 +1,9 @@
 //! Reading `[serve]`: a key that is not known is told with the nearest that is, and so is a value that makes no sense.
 
 use std::fmt;
+use std::path::Path;
 
+use muster_catalog::Settings;
 use muster_engine::rule::limits::Limits;
 use serde::Deserialize;
 use serde::de::value::Error as FieldsError;
@@ -28,6 +30,20 @@ impl Config {
         })?;
         config.check()?;
         Ok(config)
+    }
+
+    /// Reads `[catalog]` of the configuration. Without an address, the catalog is a file beside the store.
+    pub fn read_catalog(table: toml::Table, store: &Path) -> Result<Settings, String> {
+        check_keys::<Settings>(&table, "catalog.")?;
+        let is_placed = table.contains_key("url");
+        let mut settings: Settings =
+            toml::Value::Table(table).try_into().map_err(|error: toml::de::Error| {
+                format!("[catalog] of the configuration: {}", error.to_string().trim_end())
+            })?;
+        if !is_placed {
+            settings.url = format!("sqlite:{}", store.with_file_name("catalog.db").display());
+        }
+        Ok(settings)
     }
 
     /// Whether every value makes sense, by itself and beside the others.

@@ -40,6 +40,13 @@ pub(super) fn instant(seconds: i64) -> Option<Timestamp> {
     Some(Timestamp { seconds, nanos: 0 })
 }
 
+/// An instant in microseconds.
+#[expect(clippy::unnecessary_wraps, reason = "messages have every message in them as an option")]
+pub(super) fn micros(micros: i64) -> Option<Timestamp> {
+    let nanos = (micros.rem_euclid(1_000_000) * 1_000) as i32;
+    Some(Timestamp { seconds: micros.div_euclid(1_000_000), nanos })
+}
+
 /// An instant of the clock.
 #[expect(clippy::unnecessary_wraps, reason = "messages have every message in them as an option")]
 pub(super) fn clock(at: jiff::Timestamp) -> Option<Timestamp> {

@@ -89,7 +89,8 @@ impl Front {
         watched.caller(&caller);
         let given = text(metadata, TIMEOUT_HEADER).and_then(timeout);
         let deadline = self.service.deadline(watched.begun, given);
-        Ok(Ask { caller, deadline, generation: 0, now: None, span: watched.span.clone() })
+        let request = watched.id.as_deref().map(Arc::from);
+        Ok(Ask { caller, deadline, generation: 0, now: None, span: watched.span.clone(), request })
     }
 }
 

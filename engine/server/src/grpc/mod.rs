@@ -3,6 +3,7 @@
 mod admin;
 mod convert;
 mod front;
+mod labels;
 mod segments;
 mod status;
 mod waiting;
@@ -25,6 +26,7 @@ use crate::service::Service;
 use crate::watching::Watcher;
 use admin::AdminService;
 use front::Front;
+use labels::LabelsService;
 use segments::SegmentsService;
 use waiting::Waiting;
 
@@ -63,7 +65,7 @@ pub(crate) fn routes(
         .build_v1();
     let routes = Routes::new(limited!(SegmentsServer::new(SegmentsService { front: front() })))
         .add_service(limited!(AdminServer::new(AdminService { front: front() })))
-        .add_service(admitted(front(), limited!(LabelsServer::new(Waiting))))
+        .add_service(limited!(LabelsServer::new(LabelsService { front: front() })))
         .add_service(admitted(front(), limited!(DeliveriesServer::new(Waiting))))
         .add_service(health);
     let routes = match reflection {

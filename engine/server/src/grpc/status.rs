@@ -48,6 +48,12 @@ pub(super) fn status(fault: Fault) -> Status {
         Fault::Unauthenticated { .. } => Code::Unauthenticated,
         Fault::Denied { .. } => Code::PermissionDenied,
         Fault::Precondition { .. } => Code::FailedPrecondition,
+        Fault::Taken { .. } => Code::AlreadyExists,
+        Fault::Conflict { current, .. } => {
+            let version = current.version().to_string();
+            details.set_error_info("CHANGED", DOMAIN, [("current_version".to_owned(), version)]);
+            Code::Aborted
+        }
         Fault::Unimplemented { .. } => Code::Unimplemented,
         Fault::Internal { .. } => Code::Internal,
     };

@@ -1,58 +1,17 @@
-//! `muster.v1.Labels` and `muster.v1.Deliveries`: they need a catalog, and this server has none yet.
+//! `muster.v1.Deliveries`, which nobody serves yet.
 
 use muster_proto::v1;
 use muster_proto::v1::deliveries_server::Deliveries;
-use muster_proto::v1::labels_server::Labels;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Request, Response, Status};
 
 use super::status::status;
 use crate::fault::Fault;
 
-/// Both services.
+/// The service.
 pub(super) struct Waiting;
 
 fn no_catalog() -> Status {
     status(Fault::no_catalog())
-}
-
-#[tonic::async_trait]
-impl Labels for Waiting {
-    async fn create_label(
-        &self,
-        _: Request<v1::CreateLabelRequest>,
-    ) -> Result<Response<v1::CreateLabelResponse>, Status> {
-        Err(no_catalog())
-    }
-    async fn get_label(
-        &self,
-        _: Request<v1::GetLabelRequest>,
-    ) -> Result<Response<v1::GetLabelResponse>, Status> {
-        Err(no_catalog())
-    }
-    async fn list_labels(
-        &self,
-        _: Request<v1::ListLabelsRequest>,
-    ) -> Result<Response<v1::ListLabelsResponse>, Status> {
-        Err(no_catalog())
-    }
-    async fn update_label(
-        &self,
-        _: Request<v1::UpdateLabelRequest>,
-    ) -> Result<Response<v1::UpdateLabelResponse>, Status> {
-        Err(no_catalog())
-    }
-    async fn delete_label(
-        &self,
-        _: Request<v1::DeleteLabelRequest>,
-    ) -> Result<Response<v1::DeleteLabelResponse>, Status> {
-        Err(no_catalog())
-    }
-    async fn upload_list(
-        &self,
-        _: Request<Streaming<v1::UploadListRequest>>,
-    ) -> Result<Response<v1::UploadListResponse>, Status> {
-        Err(no_catalog())
-    }
 }
 
 #[tonic::async_trait]

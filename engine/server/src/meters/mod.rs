@@ -87,7 +87,7 @@ methods! {
 pub(crate) const OK: &str = "OK";
 
 /// How requests end, by gRPC's names of it. What is none of the others is the last.
-const CODES: [&str; 14] = [
+const CODES: [&str; 15] = [
     OK,
     "INVALID_ARGUMENT",
     "NOT_FOUND",
@@ -101,6 +101,7 @@ const CODES: [&str; 14] = [
     "UNIMPLEMENTED",
     "INTERNAL",
     "ABORTED",
+    "ALREADY_EXISTS",
     "UNKNOWN",
 ];
 

@@ -23,6 +23,7 @@ impl Meters {
             generation: 0,
             now: None,
             span: tracing::Span::none(),
+            request: None,
         };
         let status = self.service.status(&asked);
         self.requests(&mut text);

@@ -16,6 +16,7 @@ fn meters() -> (tempfile::TempDir, Meters) {
         dir.path(),
         Author { user: "test".to_owned(), host: "here".to_owned(), clock: || 0 },
         None,
+        None,
     )
     .unwrap();
     (dir, Meters::new(service, Default::default()))

@@ -1,4 +1,4 @@
-//! `/api/v1/labels` and `/api/v1/deliveries`: they need a catalog, and this server has none yet.
+//! `/api/v1/deliveries`, which nobody serves yet.
 
 use super::problem::Problem;
 use crate::fault::Fault;
@@ -41,19 +41,12 @@ macro_rules! waiting_by_id {
 }
 
 waiting! {
-    "Labels, page by page." get "/api/v1/labels" list_labels "labels";
-    "Makes a label." post "/api/v1/labels" create_label "labels";
-    "Labels that match." post "/api/v1/labels/filter" filter_labels "labels";
     "Deliveries, page by page." get "/api/v1/deliveries" list_deliveries "deliveries";
     "Makes a draft." post "/api/v1/deliveries" create_delivery "deliveries";
     "What is shown now." get "/api/v1/deliveries/active" active_deliveries "deliveries";
 }
 
 waiting_by_id! {
-    "A label." get "/api/v1/labels/{id}" get_label "labels";
-    "Changes a label." put "/api/v1/labels/{id}" update_label "labels";
-    "Removes a label that nothing uses." delete "/api/v1/labels/{id}" delete_label "labels";
-    "The users of a label." get "/api/v1/labels/{id}/users" label_users "labels";
     "A delivery." get "/api/v1/deliveries/{id}" get_delivery "deliveries";
     "Changes a delivery." put "/api/v1/deliveries/{id}" update_delivery "deliveries";
     "Asks for approval." post "/api/v1/deliveries/{id}/submit" submit_delivery "deliveries";

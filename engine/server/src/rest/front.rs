@@ -37,7 +37,8 @@ impl Front {
         let given = headers.get(TIMEOUT_HEADER).map(timeout).transpose()?;
         watched.caller(&caller);
         let deadline = self.service.deadline(watched.begun, given);
-        Ok(Ask { caller, deadline, generation: 0, now: None, span: watched.span.clone() })
+        let request = watched.id.as_deref().map(Arc::from);
+        Ok(Ask { caller, deadline, generation: 0, now: None, span: watched.span.clone(), request })
     }
 }
 

@@ -6,6 +6,7 @@
 mod audience;
 mod catalog;
 mod front;
+mod labels;
 mod openapi;
 mod outside;
 mod problem;
@@ -62,7 +63,7 @@ fn api(front: &Arc<Front>) -> Router<Arc<Front>> {
     let of = |method: Method, routes: MethodRouter<Arc<Front>>| {
         routes.route_layer(from_fn_with_state((Arc::clone(front), method), front::measure))
     };
-    let labels = |routes| of(Method::Labels, routes);
+    let of_labels = |routes| of(Method::Labels, routes);
     let deliveries = |routes| of(Method::Deliveries, routes);
     Router::new()
         .route("/audience/count", of(Method::Count, post(audience::count)))
@@ -85,10 +86,12 @@ fn api(front: &Arc<Front>) -> Router<Arc<Front>> {
         .route("/generations/publish", of(Method::Publish, post(store::publish)))
         .route("/generations/discard", of(Method::Discard, post(store::discard)))
         .route("/generations/rebuild", of(Method::Rebuild, post(store::rebuild)))
-        .route("/labels", labels(get(no_catalog).post(no_catalog)))
-        .route("/labels/filter", labels(post(no_catalog)))
-        .route("/labels/{id}", labels(get(no_catalog).put(no_catalog).delete(no_catalog)))
-        .route("/labels/{id}/users", labels(get(no_catalog)))
+        .route("/labels", of_labels(get(labels::list).post(labels::create)))
+        .route("/labels/filter", of_labels(post(labels::filter)))
+        .route("/labels/{id}", of_labels(get(labels::get).put(labels::update).delete(labels::delete)))
+        .route("/labels/{id}/users", of_labels(get(labels::users).post(labels::append).put(labels::replace)))
+        .route("/labels/{id}/uses", of_labels(get(labels::uses)))
+        .route("/labels/{id}/counts", of_labels(get(labels::counts)))
         .route("/deliveries", deliveries(get(no_catalog).post(no_catalog)))
         .route("/deliveries/active", deliveries(get(no_catalog)))
         .route("/deliveries/{id}", deliveries(get(no_catalog).put(no_catalog)))

@@ -12,7 +12,7 @@ use utoipa::{Modify, OpenApi};
 
 use super::front::{REQUEST_ID_HEADER, TIMEOUT_HEADER};
 use super::problem::{Document, PROBLEM_JSON, Problem};
-use super::{audience, catalog, outside, store, users};
+use super::{audience, catalog, labels, outside, store, users};
 use crate::access::USER_HEADER;
 use crate::fault::Fault;
 
@@ -39,8 +39,8 @@ expression over the feature columns. Every refusal is a problem document (RFC 94
         audience::count, audience::preview, audience::profile, audience::explain, audience::overlap, audience::members,
         users::list, users::features, users::feature, users::batch, users::erase, users::opt_out, users::opt_in,
         store::schema, store::status, store::generations, store::rollback, store::publish, store::discard, store::rebuild,
-        catalog::list_labels, catalog::create_label, catalog::get_label, catalog::update_label, catalog::delete_label,
-        catalog::label_users, catalog::filter_labels,
+        labels::list, labels::create, labels::filter, labels::get, labels::update, labels::delete, labels::users,
+        labels::append, labels::replace, labels::uses, labels::counts,
         catalog::list_deliveries, catalog::create_delivery, catalog::active_deliveries, catalog::get_delivery,
         catalog::update_delivery, catalog::submit_delivery, catalog::approve_delivery, catalog::reject_delivery,
         catalog::cancel_delivery,

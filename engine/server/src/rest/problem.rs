@@ -3,9 +3,11 @@
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
+use muster_catalog::Current;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::wire::LabelBody;
 use crate::fault::Fault;
 use crate::watching::Failure;
 
@@ -59,6 +61,10 @@ pub(super) struct Document {
     /// When it is worth trying again, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
+    /// What was to be changed, as it is now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    current: Option<serde_json::Value>,
     /// What is counted.
     #[serde(skip)]
     outcome: &'static str,
@@ -77,6 +83,8 @@ const NO_PATH: Kind = Kind("no_such_path", "There is no such path", StatusCode::
 const NO_METHOD: Kind =
     Kind("method_not_allowed", "The path has other methods", StatusCode::METHOD_NOT_ALLOWED);
 const PRECONDITION: Kind = Kind("precondition", "Something is in the way", StatusCode::CONFLICT);
+const TAKEN: Kind = Kind("already_exists", "The name is taken", StatusCode::CONFLICT);
+const CONFLICT: Kind = Kind("conflict", "It was changed in the meantime", StatusCode::CONFLICT);
 const TOO_LARGE: Kind = Kind("too_large", "The body is too large", StatusCode::PAYLOAD_TOO_LARGE);
 const MEDIA_TYPE: Kind =
     Kind("media_type", "The body is of another type", StatusCode::UNSUPPORTED_MEDIA_TYPE);
@@ -105,6 +113,7 @@ impl Problem {
             hint: None,
             limit: None,
             retry_after_ms: None,
+            current: None,
             outcome,
         }))
     }
@@ -210,6 +219,14 @@ impl IntoResponse for Problem {
     }
 }
 
+/// A record as the API shows it.
+fn current_of(current: Current) -> Option<serde_json::Value> {
+    match current {
+        Current::Label(label) => serde_json::to_value(LabelBody::from(label)).ok(),
+        Current::Delivery(_) => None,
+    }
+}
+
 impl From<Fault> for Problem {
     fn from(fault: Fault) -> Self {
         let (outcome, detail) = (fault.name(), fault.to_string());
@@ -246,6 +263,12 @@ impl From<Fault> for Problem {
             Fault::Unauthenticated { .. } => of(UNAUTHENTICATED),
             Fault::Denied { .. } => of(DENIED),
             Fault::Precondition { .. } => of(PRECONDITION),
+            Fault::Taken { .. } => of(TAKEN),
+            Fault::Conflict { current, .. } => {
+                let mut problem = of(CONFLICT);
+                problem.0.current = current_of(*current);
+                problem
+            }
             Fault::Unimplemented { .. } => of(UNIMPLEMENTED),
             Fault::Internal { .. } => of(INTERNAL),
         }

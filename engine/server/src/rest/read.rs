@@ -196,6 +196,9 @@ fn number(field: &str, text: &str) -> Result<u64> {
 /// The user in a path.
 pub(super) struct UserId(pub(super) u64);
 
+/// The label in a path.
+pub(super) struct LabelId(pub(super) u64);
+
 /// A feature's name in a path.
 pub(super) struct FeatureName(pub(super) String);
 
@@ -212,6 +215,14 @@ impl<S: Send + Sync> FromRequestParts<S> for UserId {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let text = of_path(parts, state, "id").await?;
         Ok(number("id", &text).map(Self)?)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for LabelId {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        UserId::from_request_parts(parts, state).await.map(|UserId(id)| Self(id))
     }
 }
 

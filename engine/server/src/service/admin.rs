@@ -187,7 +187,7 @@ impl Service {
             drop(writer);
             tracing::info!(by = %asked.caller.name, "store changed: {doing}");
             // Not at the next look: whoever asked sees it in the answer.
-            service.generations.follow(service.reading());
+            service.follow_store();
             let serving = service.generations.serving()?;
             Ok(Rolled { from, origin: Origin::of(&serving, &asked) })
         })

@@ -106,7 +106,8 @@ impl Service {
     /// How many users a segment has.
     pub(crate) async fn count(self: &Arc<Self>, ask: &Ask, segment: Segment<'_>) -> Result<Count> {
         let generation = self.generation(ask).await?;
-        let rule = Self::rule_of(segment, ask, || "segment".to_owned())?;
+        let book = self.book_for(segment);
+        let rule = Self::rule_of(book.as_deref(), segment, ask, || "segment".to_owned())?;
         let origin = Origin::of(&generation, ask);
         let known = generation.counted(&rule);
         if self.config.cached_counts > 0 {
@@ -132,8 +133,9 @@ impl Service {
         let generation = self.generation(ask).await?;
         let origin = Origin::of(&generation, ask);
         let audience = self.audience(&generation, ask, segment, || "segment".to_owned()).await?;
-        let rule = Self::rule_of(segment, ask, || "segment".to_owned())?;
-        let (form, text) = (rule.form, rule.text.to_owned());
+        let book = self.book_for(segment);
+        let rule = Self::rule_of(book.as_deref(), segment, ask, || "segment".to_owned())?;
+        let (form, text, caller) = (rule.form, rule.text.to_owned(), ask.caller.clone());
         let service = Arc::clone(self);
         let work = move || {
             let begun = Instant::now();
@@ -145,7 +147,9 @@ impl Service {
                 Form::Json => Outline::from_json(&text, schema, limits),
             };
             let outline = outline.map_err(|error| located(error.into()))?;
-            let scope = Scope { now: origin.now, labels: service.reading().labels, limits };
+            let book = book.unwrap_or_default();
+            let labels = book.seen_by(&caller);
+            let scope = Scope { now: origin.now, labels: &labels, limits };
             let preview =
                 service.evaluated(&[&audience], || preview(generation.snapshot(), &outline, &scope));
             let preview = preview.map_err(located)?;

@@ -4,9 +4,11 @@
 
 mod admin;
 mod counting;
+mod labels;
 mod members;
 mod membership;
 mod pages;
+mod refresh;
 mod slow;
 mod users;
 
@@ -16,12 +18,12 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use muster_engine::execute::Audience;
-use muster_engine::rule::labels::NoLabels;
 use muster_engine::snapshot::Author;
 use tokio::sync::Semaphore;
 use tracing::Span;
 
-use crate::caller::Caller;
+use crate::caller::{Caller, Role};
+use crate::catalog::{Book, Shelf};
 use crate::config::Config;
 use crate::fault::{Fault, Result};
 use crate::generations::{Form, Generation, Generations, Reading, RuleRef};
@@ -31,6 +33,7 @@ use crate::sparing::Sparing;
 
 pub(crate) use admin::{Changed, Listed, ListedState, Rolled, Status};
 pub(crate) use counting::{Count, Overlaps, Previewed, Profile, ProfileOf, ProfiledColumn};
+pub(crate) use labels::{LabelOf, RuleOf};
 pub(crate) use members::{MembersBatch, MembersOf};
 pub(crate) use pages::{Page, UsersPage, generations_page};
 pub(crate) use users::{Explained, User};
@@ -53,6 +56,17 @@ pub(crate) enum Segment<'a> {
     Json(&'a str),
 }
 
+impl Segment<'_> {
+    /// Whether labels may matter, told without reading a rule. A tree of JSON may write any letter as an escape.
+    fn may_use_labels(self) -> bool {
+        match self {
+            Self::LabelId(_) | Self::Label(_) => true,
+            Self::Rule(text) => text.contains("label"),
+            Self::Json(text) => text.contains("label") || text.contains('\\'),
+        }
+    }
+}
+
 /// What every request has besides its question.
 #[derive(Debug, Clone)]
 pub(crate) struct Ask {
@@ -66,6 +80,8 @@ pub(crate) struct Ask {
     pub(crate) now: Option<i64>,
     /// The request in logs and traces; none for most memberships.
     pub(crate) span: Span,
+    /// Its id; none for most memberships.
+    pub(crate) request: Option<Arc<str>>,
 }
 
 /// Of which generation an answer is, and of when.
@@ -102,6 +118,8 @@ pub(crate) struct Service {
     /// Slow questions that are logged.
     slow: Sparing,
     rebuild: Option<Arc<dyn Rebuild>>,
+    /// Labels and deliveries, if there is a catalog.
+    pub(crate) shelf: Option<Arc<Shelf>>,
     /// This machine and its clock, for the history of the store.
     author: Author,
     started: Timestamp,
@@ -114,6 +132,7 @@ impl Service {
         store: &Path,
         author: Author,
         rebuild: Option<Arc<dyn Rebuild>>,
+        shelf: Option<Arc<Shelf>>,
     ) -> std::io::Result<Arc<Self>> {
         let config = Arc::new(config);
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -139,6 +158,7 @@ impl Service {
             streams: Arc::new(Semaphore::new(config.streams)),
             slow: Sparing::default(),
             rebuild,
+            shelf,
             author,
             started: Timestamp::now(),
             config,
@@ -168,9 +188,32 @@ impl Service {
         status.state == RebuildState::Running
     }
 
-    /// How rules are read.
-    pub(crate) fn reading(&self) -> Reading<'_> {
-        Reading { labels: &NoLabels, limits: &self.config.rules }
+    /// The generation in service, 0 if there is none yet, and when its source was read.
+    pub(crate) fn serving(&self) -> (u64, Option<i64>) {
+        let serving = self.generations.serving().ok();
+        (serving.as_ref().map_or(0, |serving| serving.number()), serving.map(|serving| serving.as_of()))
+    }
+
+    /// The labels as they were read last.
+    fn book(&self) -> Arc<Book> {
+        self.shelf.as_ref().map_or_else(Arc::default, |shelf| shelf.book())
+    }
+
+    /// The same for a segment that may need them; most do not.
+    fn book_for(&self, segment: Segment<'_>) -> Option<Arc<Book>> {
+        segment.may_use_labels().then(|| self.book())
+    }
+
+    /// Does something with how rules are read for somebody.
+    fn reading<T>(&self, book: &Book, caller: &Caller, with: impl FnOnce(Reading<'_>) -> T) -> T {
+        let seen = book.seen_by(caller);
+        with(Reading { labels: &seen, key: book.key(caller), limits: &self.config.rules })
+    }
+
+    /// Looks at the store once. What is warmed there is what everybody sees.
+    pub(crate) fn follow_store(&self) {
+        let nobody = Caller { name: "".into(), role: Role::Reader };
+        self.reading(&self.book(), &nobody, |reading| self.generations.follow(reading));
     }
 
     /// Until when a question is worked on: as long as the caller gave, within the limits.
@@ -194,14 +237,34 @@ impl Service {
     }
 
     /// The rule that a segment stands for. `field` names it in the request, if something is wrong with it.
-    fn rule_of<'a>(segment: Segment<'a>, ask: &Ask, field: impl Fn() -> String) -> Result<RuleRef<'a>> {
+    fn rule_of<'a>(
+        book: Option<&'a Book>,
+        segment: Segment<'a>,
+        ask: &Ask,
+        field: impl Fn() -> String,
+    ) -> Result<RuleRef<'a>> {
+        let plain = |form, text| Ok(RuleRef { form, text, now: ask.now, labels: 0 });
+        let Some(book) = book else {
+            return match segment {
+                Segment::Rule(text) => plain(Form::Text, text),
+                Segment::Json(text) => plain(Form::Json, text),
+                Segment::Label(name) => Err(Book::unknown(&field(), &format!("`{name}`"))),
+                Segment::LabelId(id) => Err(Book::unknown(&field(), &id.to_string())),
+            };
+        };
         let (form, text) = match segment {
             Segment::Rule(text) => (Form::Text, text),
             Segment::Json(text) => (Form::Json, text),
-            Segment::Label(name) => return Err(unknown_label(&field(), &format!("`{name}`"))),
-            Segment::LabelId(id) => return Err(unknown_label(&field(), &id.to_string())),
+            Segment::Label(name) => {
+                let entry = book.by_name(name, &ask.caller);
+                (Form::Text, &*Book::usable(entry, &field(), &format!("`{name}`"))?.rule)
+            }
+            Segment::LabelId(id) => {
+                let entry = book.by_id(id, &ask.caller);
+                (Form::Text, &*Book::usable(entry, &field(), &id.to_string())?.rule)
+            }
         };
-        Ok(RuleRef { form, text, now: ask.now })
+        Ok(RuleRef { form, text, now: ask.now, labels: book.key(&ask.caller) })
     }
 
     /// The audience of a segment: compiled before, or now.
@@ -212,21 +275,26 @@ impl Service {
         segment: Segment<'_>,
         field: impl Fn() -> String,
     ) -> Result<Arc<Audience>> {
-        let rule = Self::rule_of(segment, ask, &field)?;
+        let book = self.book_for(segment);
+        let rule = Self::rule_of(book.as_deref(), segment, ask, &field)?;
         let compiled = generation.compiled(&rule);
         self.generations.tallies().rules.asked(compiled.is_some());
         if let Some(compiled) = compiled {
             return Ok(compiled);
         }
         let (service, generation) = (Arc::clone(self), Arc::clone(generation));
-        let (form, text, now, field) = (rule.form, rule.text.to_owned(), rule.now, field());
+        let RuleRef { form, text, now, labels } = rule;
+        let (text, field, caller) = (text.to_owned(), field(), ask.caller.clone());
         let compile = move || {
-            let rule = RuleRef { form, text: &text, now };
+            let rule = RuleRef { form, text: &text, now, labels };
             // Many may have asked for it at once; the first has compiled it for all.
             if let Some(compiled) = generation.compiled(&rule) {
                 return Ok(compiled);
             }
-            generation.compile(rule, service.reading()).map_err(|error| Fault::of_query(error, &field))
+            let book = book.unwrap_or_default();
+            service
+                .reading(&book, &caller, |reading| generation.compile(rule, reading))
+                .map_err(|error| Fault::of_query(error, &field))
         };
         let compile = within(step(ask, || tracing::info_span!("compile")), compile);
         self.compiling.run(&ask.caller.name, ask.deadline, compile).await
@@ -263,8 +331,4 @@ fn step(ask: &Ask, span: impl FnOnce() -> Span) -> Span {
 /// The same work, within a span.
 fn within<T>(span: Span, work: impl FnOnce() -> T) -> impl FnOnce() -> T {
     move || span.in_scope(work)
-}
-
-fn unknown_label(field: &str, named: &str) -> Fault {
-    Fault::not_found(format!("{field}: there is no label {named}"))
 }

@@ -1,6 +1,7 @@
 //! Between the JSON of REST and what the service layer speaks: the only place of REST that knows both, and what OpenAPI describes.
 
 mod answers;
+mod label;
 mod segment;
 mod store;
 mod value;
@@ -10,6 +11,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
 
 pub(super) use answers::{CountAnswer, MembersPage, OverlapAnswer, PreviewAnswer, ProfileAnswer};
+pub(super) use label::{
+    LabelBody, LabelCountsAnswer, LabelRequest, LabelUsesAnswer, LabelsAnswer, LabelsRequest, UploadAnswer,
+};
 pub(super) use segment::{
     AudienceRequest, ExplainRequest, MembersRequest, OverlapRequest, ProfileRequest, SegmentParameters,
 };
@@ -30,6 +34,11 @@ impl Time {
     pub(super) fn of(seconds: i64) -> Self {
         let nearest = if seconds < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
         Self(jiff::Timestamp::from_second(seconds).unwrap_or(nearest))
+    }
+
+    /// Of microseconds since 1970, likewise.
+    pub(super) fn of_micros(micros: i64) -> Self {
+        jiff::Timestamp::from_microsecond(micros).map_or_else(|_| Self::of(micros / 1_000_000), Self)
     }
 
     /// Unix seconds; a fraction is left out.

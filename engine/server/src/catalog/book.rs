@@ -1,0 +1,203 @@
+//! All labels at one moment, as rules and segments use them.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use muster_catalog::label::{LabelRule, LabelRules};
+use muster_engine::rule::ast::Rule;
+use muster_engine::rule::labels::Labels;
+use muster_engine::snapshot::{RowSet, Snapshot};
+
+use crate::caller::{Caller, Role};
+use crate::fault::{Fault, Result};
+
+/// Labels.
+#[derive(Debug, Default)]
+pub(crate) struct Book {
+    /// Which change of the catalog it has, at least; none before the first reading.
+    change: Option<u64>,
+    /// How often labels were read: what was compiled with an earlier book is of other labels.
+    edition: u64,
+    by_name: HashMap<Arc<str>, Arc<Entry>>,
+    by_id: HashMap<u64, Arc<Entry>>,
+    /// Whether somebody has labels that others do not see.
+    some_are_private: bool,
+}
+
+/// Generations for which the rows of a list are kept: the one in service, the one before, and the one to come.
+const GENERATIONS_KEPT: usize = 3;
+
+/// A label.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) label: LabelRule,
+    /// The rule that is this label: `label('name')`.
+    pub(crate) rule: String,
+    /// Of a list, its users and their rows.
+    list: Option<Arc<List>>,
+}
+
+/// The users of a list, and their rows in each generation that asked for them.
+#[derive(Debug)]
+pub(super) struct List {
+    version: u64,
+    users: Vec<u64>,
+    rows: Mutex<VecDeque<RowSet>>,
+}
+
+impl List {
+    /// The list of a label at a version.
+    pub(super) fn new(version: u64, users: Vec<u64>) -> Self {
+        Self { version, users, rows: Mutex::default() }
+    }
+
+    /// The rows of its users in a snapshot, looked up once.
+    fn rows(&self, snapshot: &Snapshot) -> Option<RowSet> {
+        let mut kept = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(rows) = kept.iter().find(|rows| rows.is_of(snapshot)) {
+            return Some(rows.clone());
+        }
+        let rows = RowSet::of_users(snapshot, &self.users)
+            .inspect_err(|error| tracing::error!("the rows of a list cannot be read: {error}"))
+            .ok()?;
+        kept.push_back(rows.clone());
+        while kept.len() > GENERATIONS_KEPT {
+            kept.pop_front();
+        }
+        Some(rows)
+    }
+}
+
+impl Book {
+    /// Whether it has everything up to a change of the catalog.
+    pub(super) fn is_of(&self, change: u64) -> bool {
+        self.change.is_some_and(|known| known >= change)
+    }
+
+    /// Whether it was read after these were.
+    pub(super) fn is_newer_than(&self, rules: &LabelRules) -> bool {
+        self.change.is_some_and(|known| known > rules.change)
+    }
+
+    /// The list of a label, if it is known at this version.
+    pub(super) fn list(&self, label: &LabelRule) -> Option<Arc<List>> {
+        let list = self.by_id.get(&label.id)?.list.as_ref()?;
+        (list.version == label.list_version).then(|| Arc::clone(list))
+    }
+
+    /// The book after this one; `lists` has those of lists.
+    pub(super) fn next(&self, rules: &LabelRules, lists: &HashMap<u64, Arc<List>>) -> Self {
+        let mut book = Self {
+            change: Some(rules.change),
+            edition: self.edition + 1,
+            by_name: HashMap::with_capacity(rules.labels.len()),
+            by_id: HashMap::with_capacity(rules.labels.len()),
+            some_are_private: false,
+        };
+        for label in &rules.labels {
+            let rule = Rule::Label(label.name.clone()).to_string();
+            let list = lists.get(&label.id).cloned();
+            let entry = Arc::new(Entry { label: label.clone(), rule, list });
+            book.some_are_private |= label.private;
+            book.by_name.insert(label.name.as_str().into(), Arc::clone(&entry));
+            book.by_id.insert(label.id, entry);
+        }
+        book
+    }
+
+    /// How often labels were read.
+    pub(crate) fn edition(&self) -> u64 {
+        self.edition
+    }
+
+    /// The labels that can be used.
+    pub(crate) fn enabled(&self) -> impl Iterator<Item = &LabelRule> {
+        self.by_id.values().map(|entry| &entry.label).filter(|label| label.enabled)
+    }
+
+    /// The labels that somebody may use.
+    pub(crate) fn seen_by<'a>(&'a self, caller: &'a Caller) -> Seen<'a> {
+        Seen { book: self, caller }
+    }
+
+    /// The label of this number, for who may use it.
+    pub(crate) fn by_id(&self, id: u64, caller: &Caller) -> Option<&Entry> {
+        self.by_id.get(&id).map(Arc::as_ref).filter(|entry| sees(caller, &entry.label))
+    }
+
+    /// The label of this name, for who may use it.
+    pub(crate) fn by_name(&self, name: &str, caller: &Caller) -> Option<&Entry> {
+        self.by_name.get(name).map(Arc::as_ref).filter(|entry| sees(caller, &entry.label))
+    }
+
+    /// A label that is not there, or that somebody may not see.
+    pub(crate) fn unknown(field: &str, named: &str) -> Fault {
+        Fault::not_found(format!("{field}: there is no label {named}"))
+    }
+
+    /// A label that a segment names: fails where it is turned off.
+    pub(crate) fn usable<'a>(entry: Option<&'a Entry>, field: &str, named: &str) -> Result<&'a Entry> {
+        let entry = entry.ok_or_else(|| Self::unknown(field, named))?;
+        if entry.label.enabled {
+            return Ok(entry);
+        }
+        let what = format!("{field}: label `{}` is disabled; enable it, or use another", entry.label.name);
+        Err(Fault::Precondition { what })
+    }
+
+    /// What a rule that uses labels means depends on these, and on who asks: a number that is another one where that may matter.
+    pub(crate) fn key(&self, caller: &Caller) -> u64 {
+        if !self.some_are_private {
+            return self.edition << 1;
+        }
+        let sees_all = caller.role == Role::Admin;
+        let whose = if sees_all { "" } else { &*caller.name };
+        let hash = self.hash(whose);
+        hash << 1 | 1
+    }
+
+    fn hash(&self, whose: &str) -> u64 {
+        use std::hash::{Hash as _, Hasher as _};
+        let mut hasher = std::hash::DefaultHasher::new();
+        (self.edition, whose).hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+fn sees(caller: &Caller, label: &LabelRule) -> bool {
+    !label.private || caller.role == Role::Admin || *label.creator == *caller.name
+}
+
+/// The labels that somebody sees.
+#[derive(Clone, Copy)]
+pub(crate) struct Seen<'a> {
+    book: &'a Book,
+    caller: &'a Caller,
+}
+
+impl Labels for Seen<'_> {
+    fn rule(&self, name: &str) -> Option<Rule> {
+        let entry = self.book.by_name(name, self.caller)?;
+        entry.label.rule.clone()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let seen = self.book.by_name.values().filter(|entry| sees(self.caller, &entry.label));
+        seen.map(|entry| entry.label.name.clone()).collect()
+    }
+
+    fn list(&self, name: &str) -> Option<u64> {
+        let list = self.book.by_name(name, self.caller)?.list.as_ref()?;
+        Some(list.users.len() as u64)
+    }
+
+    fn users(&self, name: &str) -> Option<Vec<u64>> {
+        let list = self.book.by_name(name, self.caller)?.list.as_ref()?;
+        Some(list.users.clone())
+    }
+
+    fn rows(&self, name: &str, truth: bool, snapshot: &Snapshot, _now: i64) -> Option<RowSet> {
+        let list = self.book.by_name(name, self.caller)?.list.as_ref()?;
+        if truth { list.rows(snapshot) } else { None }
+    }
+}
