@@ -238,7 +238,7 @@ impl<'a> Case<'a> {
 
 /// The rules whose keys are lower come first.
 fn indexed(key: u64, rule: &Rule) -> IndexedRule {
-    IndexedRule { key, priority: 0, rule: rule.clone() }
+    IndexedRule { key, priority: 0, rule: rule.clone(), except: Vec::new() }
 }
 
 /// How long each question takes, by itself, in nanoseconds, and what it tells.

@@ -107,7 +107,8 @@ impl Case {
                 _ => draw(&mut rng),
             };
             let key = if rng.one_in(20) { rng.below(count as usize) as u64 } else { key };
-            put.push(IndexedRule { key, priority: rng.below(5) as i32 - 2, rule });
+            let except = excepted(&mut rng, &mut draw);
+            put.push(IndexedRule { key, priority: rng.below(5) as i32 - 2, rule, except });
         }
         rules.extend(put.iter().map(|rule| (rule.key, rule.clone())));
         let (mut index, refused) = RuleIndex::new(&built.snapshot, put, &scope).unwrap();
@@ -119,6 +120,7 @@ impl Case {
                     key: rng.below(count as usize * 2) as u64,
                     priority: i32::MAX - rng.below(2) as i32,
                     rule: draw(&mut rng),
+                    except: excepted(&mut rng, &mut draw),
                 })
                 .collect();
             for key in &removed {
@@ -143,13 +145,13 @@ impl Case {
 
     fn check(&self, rng: &mut Rng) -> (u64, u64) {
         let naive = Naive::new(&self.table, NOW, &self.labels);
-        let answers: BTreeMap<u64, Vec<Option<bool>>> =
-            self.rules.iter().map(|(key, rule)| (*key, naive.answers(&rule.rule))).collect();
+        let answers: BTreeMap<u64, Vec<bool>> =
+            self.rules.iter().map(|(key, rule)| (*key, answers(&naive, rule))).collect();
         let (mut keys, mut told) = (vec![7], 0);
         let asked = self.table.rows().min(60);
         for _ in 0..asked {
             let row = rng.below(self.table.rows());
-            let wanted = self.expected(|rule| answers[&rule.key][row] == Some(true));
+            let wanted = self.expected(|rule| answers[&rule.key][row]);
             let limit = *rng.pick(&[usize::MAX, 1, 3, wanted.len()]);
             let user = self.table.user_ids[row];
             let standing = self.index.matching(user, limit, &mut keys).unwrap();
@@ -161,6 +163,10 @@ impl Case {
                 self.seed
             );
             told += keys.len() as u64;
+            let (none, some) = (Overlay::default(), |key: u64| key % 3 == 1);
+            self.index.matching_among(user, &none, limit, some, &mut keys).unwrap();
+            let wanted: Vec<u64> = wanted.into_iter().filter(|&key| some(key)).take(limit).collect();
+            assert_eq!(keys, wanted, "seed {}: user {user}, at most {limit} of some", self.seed);
         }
         let nobody = rng.next();
         if !self.table.user_ids.contains(&nobody) {
@@ -179,7 +185,7 @@ impl Case {
             let pairs = values.iter().map(|(name, value)| (name.as_str(), value.clone()));
             let overlay = Overlay::new(&self.table.schema, pairs).unwrap();
             let naive = Naive::new(&changed, NOW, &self.labels);
-            let wanted = self.expected(|rule| naive.answers(&rule.rule)[0] == Some(true));
+            let wanted = self.expected(|rule| answers(&naive, rule)[0]);
             let limit = *rng.pick(&[usize::MAX, 2]);
             self.index.matching_with(user, &overlay, limit, &mut keys).unwrap();
             let place = format!("seed {}: user {user} with {values:?}", self.seed);
@@ -189,6 +195,22 @@ impl Case {
         }
         (20, turned)
     }
+}
+
+/// For each user, whether the rule is met: it is true, and nothing that it excepts is.
+fn answers(naive: &Naive<'_>, rule: &IndexedRule) -> Vec<bool> {
+    let mut met: Vec<bool> = naive.answers(&rule.rule).into_iter().map(|is| is == Some(true)).collect();
+    for except in &rule.except {
+        let excepted = naive.answers(except);
+        met.iter_mut().zip(excepted).for_each(|(met, is)| *met &= is != Some(true));
+    }
+    met
+}
+
+/// Now and then something that a rule excepts.
+fn excepted(rng: &mut Rng, draw: &mut impl FnMut(&mut Rng) -> Rule) -> Vec<Rule> {
+    let count = if rng.one_in(4) { 1 + rng.below(2) } else { 0 };
+    (0..count).map(|_| draw(rng)).collect()
 }
 
 #[test]
@@ -208,10 +230,16 @@ fn forward_and_reverse_agree() {
         }
         let asked: BTreeSet<u64> = case.table.user_ids.iter().take(2_000).copied().collect();
         for (key, rule) in &case.rules {
-            let audience = Audience::new(case.index.snapshot(), &rule.rule, &scope).unwrap();
-            let members = audience.members(None).unwrap().flat_map(Result::unwrap);
-            let members: BTreeSet<u64> = members.filter(|user| asked.contains(user)).collect();
-            assert_eq!(reverse.remove(key).unwrap_or_default(), members, "seed {seed}: {}", rule.rule);
+            let members = |rule: &Rule| -> BTreeSet<u64> {
+                let audience = Audience::new(case.index.snapshot(), rule, &scope).unwrap();
+                let members = audience.members(None).unwrap().flat_map(Result::unwrap);
+                members.filter(|user| asked.contains(user)).collect()
+            };
+            let mut of = members(&rule.rule);
+            for except in &rule.except {
+                of = &of - &members(except);
+            }
+            assert_eq!(reverse.remove(key).unwrap_or_default(), of, "seed {seed}: {}", rule.rule);
         }
         assert!(reverse.is_empty());
     }
@@ -230,7 +258,7 @@ fn who_was_erased_or_opted_out_meets_nothing() {
     store.change_masks(&by, MaskChange::Erase, &[erased]).unwrap();
     store.change_masks(&by, MaskChange::OptOut, &[out]).unwrap();
     case.index.snapshot().apply_masks(&store.masks().unwrap()).unwrap();
-    let always = IndexedRule { key: 9_999, priority: 0, rule: Rule::Const(true) };
+    let always = IndexedRule { key: 9_999, priority: 0, rule: Rule::Const(true), except: Vec::new() };
     let limits = Limits::default();
     let labels = engine::labels(&case.labels);
     let (index, _) = case.index.changed(vec![always], &[], &labels, &limits).unwrap();
@@ -253,7 +281,7 @@ fn a_rule_that_cannot_be_bound_is_told_and_stops_no_other() {
     let limits = Limits::default();
     let labels = engine::labels(&case.labels);
     let scope = Scope { now: NOW, labels: &labels, limits: &limits };
-    let rule = |key, text: &str| IndexedRule { key, priority: 0, rule: Rule::parse(text, &limits).unwrap() };
+    let rule = |key, text: &str| IndexedRule { key, priority: 0, rule: Rule::parse(text, &limits).unwrap(), except: Vec::new() };
     let put = vec![
         rule(1, "true"),
         rule(2, "no_such_column > 5 AND true"),
@@ -282,7 +310,7 @@ fn more_thresholds_than_a_table_has_classes_are_told_apart() {
         .map(|at| {
             let (low, high) = (at % 1500, at % 1500 + 1 + at % 7);
             let text = format!("bucket('x', {}, {}) AND dense", low as f64 / 100.0, high as f64 / 50.0);
-            IndexedRule { key: at as u64, priority: 0, rule: Rule::parse(&text, &limits).unwrap() }
+            IndexedRule { key: at as u64, priority: 0, rule: Rule::parse(&text, &limits).unwrap(), except: Vec::new() }
         })
         .collect();
     let (index, _) = RuleIndex::new(&built.snapshot, rules.clone(), &scope).unwrap();

@@ -50,15 +50,13 @@ impl RuleIndex {
     /// Puts the keys of the rules that a user meets into `keys`, in the order of their priority and at most `limit` of them; what was in
     /// it goes. Who was erased or opted out meets none.
     pub fn matching(&self, user_id: u64, limit: usize, keys: &mut Vec<u64>) -> Result<Standing> {
+        let (standing, row) = self.standing(user_id)?;
         keys.clear();
-        let Some(row) = self.snapshot.ids().row(user_id)? else { return Ok(Standing::Unknown) };
-        match self.snapshot.targetable(row) {
-            None => return Ok(Standing::Unknown),
-            Some(false) => return Ok(Standing::OptedOut),
-            Some(true) => {}
+        if let Some(row) = row {
+            let mut found = Found { keys, limit, accept: |_| true };
+            with_scratch(|scratch| self.ask(row, scratch, &mut found))?;
         }
-        with_scratch(|scratch| self.ask(row, limit, scratch, keys))?;
-        Ok(Standing::Known)
+        Ok(standing)
     }
 
     /// The same as if the user had the values of an overlay. Conditions that look at none of them cost what they cost otherwise, the
@@ -70,23 +68,46 @@ impl RuleIndex {
         limit: usize,
         keys: &mut Vec<u64>,
     ) -> Result<Standing, QueryError> {
-        keys.clear();
-        overlay.check_schema(self.snapshot.schema())?;
-        if overlay.is_empty() {
-            return Ok(self.matching(user_id, limit, keys)?);
-        }
-        let Some(row) = self.snapshot.ids().row(user_id)? else { return Ok(Standing::Unknown) };
-        match self.snapshot.targetable(row) {
-            None => return Ok(Standing::Unknown),
-            Some(false) => return Ok(Standing::OptedOut),
-            Some(true) => {}
-        }
-        let view = View::new(&self.snapshot, row, overlay);
-        with_scratch(|scratch| self.ask_with(view, limit, scratch, keys))?;
-        Ok(Standing::Known)
+        self.matching_among(user_id, overlay, limit, |_| true, keys)
     }
 
-    fn ask(&self, row: u32, limit: usize, scratch: &mut Scratch, keys: &mut Vec<u64>) -> Result<()> {
+    /// The same of those rules only whose keys are accepted. A rule that is not takes no place of the limit, and its conditions are not
+    /// asked.
+    pub fn matching_among(
+        &self,
+        user_id: u64,
+        overlay: &Overlay,
+        limit: usize,
+        accept: impl FnMut(u64) -> bool,
+        keys: &mut Vec<u64>,
+    ) -> Result<Standing, QueryError> {
+        overlay.check_schema(self.snapshot.schema())?;
+        let (standing, row) = self.standing(user_id)?;
+        keys.clear();
+        if let Some(row) = row {
+            let mut found = Found { keys, limit, accept };
+            with_scratch(|scratch| {
+                if overlay.is_empty() {
+                    self.ask(row, scratch, &mut found)
+                } else {
+                    self.ask_with(View::new(&self.snapshot, row, overlay), scratch, &mut found)
+                }
+            })?;
+        }
+        Ok(standing)
+    }
+
+    /// How a user stands, and the row of one who may be a target.
+    fn standing(&self, user_id: u64) -> Result<(Standing, Option<u32>)> {
+        let Some(row) = self.snapshot.ids().row(user_id)? else { return Ok((Standing::Unknown, None)) };
+        Ok(match self.snapshot.targetable(row) {
+            None => (Standing::Unknown, None),
+            Some(false) => (Standing::OptedOut, None),
+            Some(true) => (Standing::Known, Some(row)),
+        })
+    }
+
+    fn ask(&self, row: u32, scratch: &mut Scratch, found: &mut Found<'_, impl FnMut(u64) -> bool>) -> Result<()> {
         scratch.begin(self.terms.len());
         let Scratch { asked, question, at, .. } = scratch;
         let mut asking = Asking { index: self, row, view: None, asked, question: *question };
@@ -105,7 +126,7 @@ impl RuleIndex {
                     left[word] &= bits[word];
                 }
             }
-            if left != [0; BLOCK] && asking.tell(block * BLOCK, &left, limit, keys)? {
+            if left != [0; BLOCK] && asking.tell(block * BLOCK, &left, found)? {
                 break;
             }
         }
@@ -115,9 +136,8 @@ impl RuleIndex {
     fn ask_with(
         &self,
         view: View<'_>,
-        limit: usize,
         scratch: &mut Scratch,
-        keys: &mut Vec<u64>,
+        found: &mut Found<'_, impl FnMut(u64) -> bool>,
     ) -> Result<()> {
         scratch.begin(self.terms.len());
         let Scratch { asked, question, left, .. } = scratch;
@@ -144,7 +164,7 @@ impl RuleIndex {
                 tables.without(left, id);
             }
         }
-        asking.tell(0, left.as_flattened(), limit, keys)?;
+        asking.tell(0, left.as_flattened(), found)?;
         Ok(())
     }
 }
@@ -158,6 +178,19 @@ fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
     })
 }
 
+/// What was found, and what is wanted.
+struct Found<'a, F> {
+    keys: &'a mut Vec<u64>,
+    limit: usize,
+    accept: F,
+}
+
+impl<F> Found<'_, F> {
+    fn is_enough(&self) -> bool {
+        self.keys.len() >= self.limit
+    }
+}
+
 /// One question.
 struct Asking<'a> {
     index: &'a RuleIndex,
@@ -168,25 +201,30 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    /// Adds the keys of the rules that a way among these, from a word on, leads to; whether there are enough.
-    fn tell(&mut self, from: usize, left: &[u64], limit: usize, keys: &mut Vec<u64>) -> Result<bool> {
+    /// Adds the keys of the accepted rules that a way among these, from a word on, leads to; whether there are enough.
+    fn tell(
+        &mut self,
+        from: usize,
+        left: &[u64],
+        found: &mut Found<'_, impl FnMut(u64) -> bool>,
+    ) -> Result<bool> {
         let tables = &self.index.tables;
         for (word, &bits) in (from..).zip(left) {
             let mut rest = bits;
             while rest != 0 {
-                if keys.len() >= limit {
+                if found.is_enough() {
                     return Ok(true);
                 }
                 let Some(&way) = tables.ways.get(word * 64 + rest.trailing_zeros() as usize) else { break };
                 rest &= rest - 1;
                 let Some(&key) = tables.keys.get(way.rule as usize) else { continue };
                 // Ways to meet one rule follow each other.
-                if keys.last() != Some(&key) && self.is_met(way)? {
-                    keys.push(key);
+                if found.keys.last() != Some(&key) && (found.accept)(key) && self.is_met(way)? {
+                    found.keys.push(key);
                 }
             }
         }
-        Ok(keys.len() >= limit)
+        Ok(found.is_enough())
     }
 
     fn is_met(&mut self, way: Way) -> Result<bool> {
@@ -215,6 +253,7 @@ impl Asking<'_> {
             Term::All(of) => self.at_least(of.len() as u32, of)?,
             Term::Any(of) => self.at_least(1, of)?,
             Term::AtLeast(k, of) => self.at_least(*k, of)?,
+            Term::Not(of) => !self.holds(*of)?,
         };
         self.asked[id as usize] = self.question * 2 + u32::from(found);
         Ok(found)
@@ -236,6 +275,7 @@ impl Asking<'_> {
     fn is_touched(&self, id: TermId) -> bool {
         match (self.index.terms.get(id), &self.view) {
             (Term::Leaf(leaf), Some(view)) => leaf.leaf.touched_by(view.overlay),
+            (Term::Not(of), _) => self.is_touched(*of),
             // Asking a group asks its parts, which know.
             _ => false,
         }

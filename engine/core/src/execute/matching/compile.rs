@@ -30,8 +30,8 @@ pub(super) struct Compiled {
 struct Opened {
     key: u64,
     priority: i32,
-    rule: Expanded,
-    shape: Shape,
+    /// The rule, then those that it excepts.
+    of: Vec<(Expanded, Shape)>,
 }
 
 /// The tree of a rule above its conditions.
@@ -60,9 +60,13 @@ pub(super) fn compile(
     let mut refused = Refused::new();
     let mut opened = Vec::with_capacity(rules.len());
     let open = |rule: IndexedRule| {
-        let expanded = Expanded::new(&rule.rule, snapshot, scope).map_err(|error| (rule.key, error))?;
-        let shape = shape_of(&expanded.rule, true, &expanded.lists);
-        Ok(Opened { key: rule.key, priority: rule.priority, rule: expanded, shape })
+        let open = |of: &Rule| {
+            let expanded = Expanded::new(of, snapshot, scope).map_err(|error| (rule.key, error))?;
+            let shape = shape_of(&expanded.rule, true, &expanded.lists);
+            Ok((expanded, shape))
+        };
+        let of = std::iter::once(&rule.rule).chain(&rule.except).map(open).collect::<Result<_, _>>()?;
+        Ok(Opened { key: rule.key, priority: rule.priority, of })
     };
     for rule in rules.into_par_iter().map(open).collect::<Vec<Result<_, _>>>() {
         match rule {
@@ -72,27 +76,52 @@ pub(super) fn compile(
     }
     bind_new(snapshot, scope.now, terms, &opened)?;
     let mut compiled = Vec::with_capacity(opened.len());
-    for Opened { key, priority, rule, shape } in opened {
-        let Some(joined) = join(terms, &shape) else {
-            // One of its conditions was refused; binding the whole says which and why.
-            let binder = Binder::new(snapshot, scope.now)?;
-            let strange = || RuleError::new("one of its conditions cannot be asked of one user").into();
-            refused.push((key, rule.bind(&binder, true).err().unwrap_or_else(strange)));
+    for Opened { key, priority, of } in opened {
+        let joined: Option<Vec<Joined>> = of.iter().map(|(_, shape)| join(terms, shape)).collect();
+        let Some(joined) = joined else {
+            refused.push((key, refusal(snapshot, scope.now, &of)?));
             continue;
         };
-        compiled.push(Compiled { key, priority, ways: ways(terms, &joined) });
+        compiled.push(Compiled { key, priority, ways: ways_around(terms, &joined) });
     }
     Ok((compiled, refused))
+}
+
+/// Why one of these has a condition that was refused: binding the whole says which and why.
+fn refusal(snapshot: &Snapshot, now: i64, of: &[(Expanded, Shape)]) -> Result<QueryError, QueryError> {
+    for (rule, _) in of {
+        if let Err(error) = rule.bind(&Binder::new(snapshot, now)?, true) {
+            return Ok(error);
+        }
+    }
+    Ok(RuleError::new("one of its conditions cannot be asked of one user").into())
+}
+
+/// The ways to meet a rule, the first of these, and none of the others.
+fn ways_around(terms: &mut Terms, joined: &[Joined]) -> Vec<Vec<TermId>> {
+    let Some((rule, except)) = joined.split_first() else { return Vec::new() };
+    let mut ways = ways(terms, rule);
+    for part in except {
+        match part {
+            Joined::Const(true) => ways.clear(),
+            Joined::Const(false) => {}
+            Joined::Term(id) => {
+                let not = terms.add_not(*id);
+                ways.iter_mut().for_each(|way| way.push(not));
+            }
+        }
+    }
+    ways
 }
 
 /// Binds the conditions that are not known yet, on all cores. Those that cannot be bound stay unknown.
 fn bind_new(snapshot: &Snapshot, now: i64, terms: &mut Terms, opened: &[Opened]) -> Result<(), QueryError> {
     let (mut seen, mut fresh) = (HashSet::new(), Vec::new());
-    for rule in opened {
-        each_leaf(&rule.rule.rule, true, &mut |leaf, truth| {
-            let name = name_of(&leaf, truth, &rule.rule.lists);
+    for (rule, _) in opened.iter().flat_map(|opened| &opened.of) {
+        each_leaf(&rule.rule, true, &mut |leaf, truth| {
+            let name = name_of(&leaf, truth, &rule.lists);
             if terms.known(&name).is_none() && seen.insert(name.clone()) {
-                fresh.push((name, leaf, truth, &rule.rule.lists));
+                fresh.push((name, leaf, truth, &rule.lists));
             }
         });
     }
@@ -237,7 +266,7 @@ fn grouped(terms: &mut Terms, group: Group, mut of: Vec<TermId>) -> Joined {
     }
 }
 
-/// The ways to meet a rule.
+/// The ways to meet what is one part.
 fn ways(terms: &Terms, joined: &Joined) -> Vec<Vec<TermId>> {
     let parts = |id: TermId| match terms.get(id) {
         Term::All(of) => of.to_vec(),

@@ -32,10 +32,30 @@ pub(super) struct Accepted {
     pub(super) absent: bool,
 }
 
+impl Accepted {
+    /// The values for which it does not hold.
+    fn turned(self) -> Self {
+        let firsts = std::iter::once(0).chain(self.ranges.iter().map(|&(_, to)| to));
+        let ends = self.ranges.iter().map(|&(from, _)| from).chain([u32::MAX]);
+        let ranges = firsts.zip(ends).filter(|(from, to)| from < to).collect();
+        Self { facet: self.facet, ranges, absent: !self.absent }
+    }
+}
+
 /// What a part looks at, and what it accepts there; whether it holds, where that is the same for all users.
 pub(super) fn accepted(snapshot: &Snapshot, terms: &Terms, id: TermId) -> Result<Result<Accepted, bool>> {
     let by_itself = Accepted { facet: Facet::Term(id), ranges: vec![(1, 2)], absent: false };
-    let Term::Leaf(leaf) = terms.get(id) else { return Ok(Ok(by_itself)) };
+    let leaf = match terms.get(id) {
+        Term::Leaf(leaf) => leaf,
+        Term::Not(inner) => {
+            return Ok(match accepted(snapshot, terms, *inner)? {
+                Ok(Accepted { facet: Facet::Term(_), .. }) => Ok(by_itself),
+                Ok(accepted) => Ok(accepted.turned()),
+                Err(holds) => Err(!holds),
+            });
+        }
+        _ => return Ok(Ok(by_itself)),
+    };
     Ok(Ok(match &leaf.condition {
         Condition::None => return Ok(Err(false)),
         Condition::All => return Ok(Err(true)),

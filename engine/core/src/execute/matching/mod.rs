@@ -37,6 +37,8 @@ pub struct IndexedRule {
     pub priority: i32,
     /// The rule.
     pub rule: Rule,
+    /// Whose users do not meet it. Who only may be a user of one of these, because something is not known, meets the rule.
+    pub except: Vec<Rule>,
 }
 
 /// Who a question about a user was asked about.

@@ -14,7 +14,7 @@ use crate::snapshot::Snapshot;
 /// Position of a part.
 pub(super) type TermId = u32;
 
-/// A part of rules. Nothing negates: a condition knows which truth it is asked for.
+/// A part of rules. Negations are at the conditions, which know what truth they are asked for; only what a rule excepts is negated whole.
 #[derive(Debug, Clone)]
 pub(super) enum Term {
     /// A condition.
@@ -25,6 +25,8 @@ pub(super) enum Term {
     Any(Arc<[TermId]>),
     /// At least so many of these.
     AtLeast(u32, Arc<[TermId]>),
+    /// Not this, which holds or does not.
+    Not(TermId),
 }
 
 /// A condition.
@@ -121,6 +123,13 @@ impl Terms {
             }
         };
         self.add(&name, term, share)
+    }
+
+    /// What does not hold where a part does.
+    pub(super) fn add_not(&mut self, id: TermId) -> TermId {
+        let name = format!("Not{id}");
+        let share = 1.0 - self.share(id);
+        self.known(&name).unwrap_or_else(|| self.add(&name, Term::Not(id), share))
     }
 
     fn add(&mut self, name: &str, term: Term, share: f32) -> TermId {
