@@ -281,7 +281,12 @@ fn a_rule_that_cannot_be_bound_is_told_and_stops_no_other() {
     let limits = Limits::default();
     let labels = engine::labels(&case.labels);
     let scope = Scope { now: NOW, labels: &labels, limits: &limits };
-    let rule = |key, text: &str| IndexedRule { key, priority: 0, rule: Rule::parse(text, &limits).unwrap(), except: Vec::new() };
+    let rule = |key, text: &str| IndexedRule {
+        key,
+        priority: 0,
+        rule: Rule::parse(text, &limits).unwrap(),
+        except: Vec::new(),
+    };
     let put = vec![
         rule(1, "true"),
         rule(2, "no_such_column > 5 AND true"),
@@ -310,7 +315,12 @@ fn more_thresholds_than_a_table_has_classes_are_told_apart() {
         .map(|at| {
             let (low, high) = (at % 1500, at % 1500 + 1 + at % 7);
             let text = format!("bucket('x', {}, {}) AND dense", low as f64 / 100.0, high as f64 / 50.0);
-            IndexedRule { key: at as u64, priority: 0, rule: Rule::parse(&text, &limits).unwrap(), except: Vec::new() }
+            IndexedRule {
+                key: at as u64,
+                priority: 0,
+                rule: Rule::parse(&text, &limits).unwrap(),
+                except: Vec::new(),
+            }
         })
         .collect();
     let (index, _) = RuleIndex::new(&built.snapshot, rules.clone(), &scope).unwrap();

@@ -140,6 +140,7 @@ impl Server {
             let (service, read) = (Arc::clone(&self.service), Arc::clone(&shelf));
             [
                 tokio::spawn(async move { follow_labels(&read, follow).await }),
+                tokio::spawn(Arc::clone(&service).keep_matching(Arc::clone(&shelf))),
                 tokio::spawn(service.refresh_labels(shelf)),
             ]
         });

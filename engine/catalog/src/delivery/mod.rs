@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::find::{DeliveryFilter, Live};
 pub use self::status::{State, Status};
+use crate::error::{Error, Result};
 use crate::label::LabelKey;
 
 /// A delivery as it is stored.
@@ -96,6 +97,22 @@ pub struct Holdout {
     pub low: u32,
     /// Upper end in hundredths of a percent, excluded; at most 10,000.
     pub high: u32,
+}
+
+impl Holdout {
+    /// The range between two percentages, of which hundredths count.
+    pub fn of_percents(salt: &str, from: f64, to: f64) -> Result<Self> {
+        let hundredths = |percent: f64| {
+            let of = (percent * 100.0).round();
+            let is_whole = (percent * 100.0 - of).abs() < 1e-6;
+            (is_whole && (0.0..=10_000.0).contains(&of)).then_some(of as u32)
+        };
+        let (Some(low), Some(high)) = (hundredths(from), hundredths(to)) else {
+            let what = format!("{from} to {to} is not within 0 to 100 percent, in steps of 0.01");
+            return Err(Error::invalid("holdout", what));
+        };
+        Ok(Self { salt: salt.to_owned(), low, high })
+    }
 }
 
 /// What a delivery shows.

@@ -67,6 +67,8 @@ pub struct LabelRule {
     pub enabled: bool,
     /// Whether only its creator and admins see and use it.
     pub private: bool,
+    /// Whether the system made it.
+    pub predefined: bool,
     /// Who made it.
     pub creator: String,
     /// Goes up with every change.
@@ -133,7 +135,7 @@ impl Catalog {
             // First, so that what is read is at least as new.
             let change = tx.counter(Counter::LabelChanges).await?;
             let asked = sqlx::query(
-                "SELECT id, name, kind, rule, enabled, private, creator, version, list_version, list_users
+                "SELECT id, name, kind, rule, enabled, private, creator, version, list_version, list_users, predefined
                  FROM labels ORDER BY id",
             );
             Ok((change, tx.all(asked).await?))
@@ -161,6 +163,7 @@ impl Catalog {
                 version: number(7)? as u64,
                 list_version: number(8)? as u64,
                 list_users: number(9)? as u64,
+                predefined: number(10)? != 0,
             });
         }
         Ok(LabelRules { change, labels })

@@ -17,6 +17,10 @@ pub trait Labels: Sync {
     fn rule(&self, name: &str) -> Option<Rule>;
     /// All names, to suggest one when a name is unknown.
     fn names(&self) -> Vec<String>;
+    /// Of a label that is there and cannot be used, what keeps it from that, as in "is disabled".
+    fn obstacle(&self, _name: &str) -> Option<String> {
+        None
+    }
     /// Of a label that is a static list, how many users are on it; `None` of any other.
     fn list(&self, _name: &str) -> Option<u64> {
         None
@@ -89,7 +93,7 @@ pub(crate) fn expand_to_known(
 }
 
 /// The names of the labels in a rule.
-pub(crate) fn names_in(rule: &Rule) -> Vec<&str> {
+pub fn names_in(rule: &Rule) -> Vec<&str> {
     let (mut names, mut open) = (Vec::new(), vec![rule]);
     while let Some(rule) = open.pop() {
         match rule {
@@ -173,6 +177,9 @@ impl<'a> Expansion<'a> {
 
 /// There is no such label.
 pub(crate) fn unknown(name: &str, labels: &dyn Labels) -> RuleError {
+    if let Some(obstacle) = labels.obstacle(name) {
+        return RuleError::new(format!("label `{name}` {obstacle}"));
+    }
     let error = RuleError::new(format!("unknown label `{name}`"));
     let names = labels.names();
     match did_you_mean(name, names.iter().map(String::as_str)) {

@@ -1,13 +1,16 @@
 //! All labels at one moment, as rules and segments use them.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher as _};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use muster_catalog::label::{LabelRule, LabelRules};
 use muster_engine::rule::ast::Rule;
-use muster_engine::rule::labels::Labels;
+use muster_engine::rule::labels::{Labels, names_in};
 use muster_engine::snapshot::{RowSet, Snapshot};
 
+use super::rows::KnownRows;
 use crate::caller::{Caller, Role};
 use crate::fault::{Fault, Result};
 
@@ -22,6 +25,8 @@ pub(crate) struct Book {
     by_id: HashMap<u64, Arc<Entry>>,
     /// Whether somebody has labels that others do not see.
     some_are_private: bool,
+    /// Rows of labels that were made beforehand.
+    known: Arc<KnownRows>,
 }
 
 /// Generations for which the rows of a list are kept: the one in service, the one before, and the one to come.
@@ -33,8 +38,19 @@ pub(crate) struct Entry {
     pub(crate) label: LabelRule,
     /// The rule that is this label: `label('name')`.
     pub(crate) rule: String,
+    /// Tells what it means: another number as soon as its rule, its list or a label that it uses is another.
+    pub(crate) meaning: u64,
     /// Of a list, its users and their rows.
     list: Option<Arc<List>>,
+    /// How often it was asked about by name or number, since the server began.
+    asked: Arc<AtomicU64>,
+}
+
+impl Entry {
+    /// How often it was asked about.
+    pub(crate) fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
+    }
 }
 
 /// The users of a list, and their rows in each generation that asked for them.
@@ -93,11 +109,15 @@ impl Book {
             by_name: HashMap::with_capacity(rules.labels.len()),
             by_id: HashMap::with_capacity(rules.labels.len()),
             some_are_private: false,
+            known: Arc::clone(&self.known),
         };
+        let mut meanings = Meanings::of(&rules.labels);
         for label in &rules.labels {
             let rule = Rule::Label(label.name.clone()).to_string();
             let list = lists.get(&label.id).cloned();
-            let entry = Arc::new(Entry { label: label.clone(), rule, list });
+            let meaning = meanings.of_label(&label.name);
+            let asked = self.by_id.get(&label.id).map_or_else(Arc::default, |entry| Arc::clone(&entry.asked));
+            let entry = Arc::new(Entry { label: label.clone(), rule, meaning, list, asked });
             book.some_are_private |= label.private;
             book.by_name.insert(label.name.as_str().into(), Arc::clone(&entry));
             book.by_id.insert(label.id, entry);
@@ -111,8 +131,13 @@ impl Book {
     }
 
     /// The labels that can be used.
-    pub(crate) fn enabled(&self) -> impl Iterator<Item = &LabelRule> {
-        self.by_id.values().map(|entry| &entry.label).filter(|label| label.enabled)
+    pub(crate) fn enabled(&self) -> impl Iterator<Item = &Entry> {
+        self.by_id.values().map(Arc::as_ref).filter(|entry| entry.label.enabled)
+    }
+
+    /// Rows of labels that were made beforehand.
+    pub(crate) fn known(&self) -> &KnownRows {
+        &self.known
     }
 
     /// The labels that somebody may use.
@@ -139,6 +164,7 @@ impl Book {
     pub(crate) fn usable<'a>(entry: Option<&'a Entry>, field: &str, named: &str) -> Result<&'a Entry> {
         let entry = entry.ok_or_else(|| Self::unknown(field, named))?;
         if entry.label.enabled {
+            entry.asked.fetch_add(1, Ordering::Relaxed);
             return Ok(entry);
         }
         let what = format!("{field}: label `{}` is disabled; enable it, or use another", entry.label.name);
@@ -157,14 +183,49 @@ impl Book {
     }
 
     fn hash(&self, whose: &str) -> u64 {
-        use std::hash::{Hash as _, Hasher as _};
-        let mut hasher = std::hash::DefaultHasher::new();
+        let mut hasher = DefaultHasher::new();
         (self.edition, whose).hash(&mut hasher);
         hasher.finish()
     }
 }
 
-fn sees(caller: &Caller, label: &LabelRule) -> bool {
+/// What labels mean, found out label by label.
+struct Meanings<'a> {
+    labels: HashMap<&'a str, &'a LabelRule>,
+    found: HashMap<&'a str, u64>,
+}
+
+impl<'a> Meanings<'a> {
+    fn of(labels: &'a [LabelRule]) -> Self {
+        let labels = labels.iter().map(|label| (label.name.as_str(), label)).collect();
+        Self { labels, found: HashMap::new() }
+    }
+
+    /// The catalog lets no label use itself, and bounds how deep they nest; should one do so all the same, it ends here.
+    fn of_label(&mut self, name: &str) -> u64 {
+        let Some((&name, &label)) = self.labels.get_key_value(name) else { return 0 };
+        if let Some(&found) = self.found.get(name) {
+            return found;
+        }
+        self.found.insert(name, 0);
+        let mut hasher = DefaultHasher::new();
+        match &label.rule {
+            None => (label.id, label.list_version).hash(&mut hasher),
+            Some(rule) => {
+                rule.to_string().hash(&mut hasher);
+                for used in names_in(rule) {
+                    self.of_label(used).hash(&mut hasher);
+                }
+            }
+        }
+        let found = hasher.finish();
+        self.found.insert(name, found);
+        found
+    }
+}
+
+/// Whether somebody may see and use a label.
+pub(crate) fn sees(caller: &Caller, label: &LabelRule) -> bool {
     !label.private || caller.role == Role::Admin || *label.creator == *caller.name
 }
 
@@ -175,29 +236,44 @@ pub(crate) struct Seen<'a> {
     caller: &'a Caller,
 }
 
+impl Seen<'_> {
+    /// A label that can be used.
+    fn usable(&self, name: &str) -> Option<&Entry> {
+        self.book.by_name(name, self.caller).filter(|entry| entry.label.enabled)
+    }
+}
+
 impl Labels for Seen<'_> {
     fn rule(&self, name: &str) -> Option<Rule> {
-        let entry = self.book.by_name(name, self.caller)?;
-        entry.label.rule.clone()
+        self.usable(name)?.label.rule.clone()
     }
 
     fn names(&self) -> Vec<String> {
-        let seen = self.book.by_name.values().filter(|entry| sees(self.caller, &entry.label));
+        let seen = self.book.enabled().filter(|entry| sees(self.caller, &entry.label));
         seen.map(|entry| entry.label.name.clone()).collect()
     }
 
+    fn obstacle(&self, name: &str) -> Option<String> {
+        let entry = self.book.by_name(name, self.caller)?;
+        (!entry.label.enabled).then(|| "is disabled; enable it, or use another".to_owned())
+    }
+
     fn list(&self, name: &str) -> Option<u64> {
-        let list = self.book.by_name(name, self.caller)?.list.as_ref()?;
+        let list = self.usable(name)?.list.as_ref()?;
         Some(list.users.len() as u64)
     }
 
     fn users(&self, name: &str) -> Option<Vec<u64>> {
-        let list = self.book.by_name(name, self.caller)?.list.as_ref()?;
+        let list = self.usable(name)?.list.as_ref()?;
         Some(list.users.clone())
     }
 
-    fn rows(&self, name: &str, truth: bool, snapshot: &Snapshot, _now: i64) -> Option<RowSet> {
-        let list = self.book.by_name(name, self.caller)?.list.as_ref()?;
-        if truth { list.rows(snapshot) } else { None }
+    fn rows(&self, name: &str, truth: bool, snapshot: &Snapshot, now: i64) -> Option<RowSet> {
+        let entry = self.usable(name)?;
+        match &entry.list {
+            _ if !truth => None,
+            Some(list) => list.rows(snapshot),
+            None => self.book.known.get(entry.meaning, snapshot, now),
+        }
     }
 }

@@ -1,17 +1,20 @@
-//! The catalog as the server holds it: a connection that comes and goes, and all labels in memory, so that no answer waits for a
+//! The catalog as the server holds it: a connection that comes and goes, and all labels and live deliveries in memory, so that no answer waits for a
 //! database.
 //!
-//! Labels are read whole when the catalog says that they changed, and exchanged as one pointer. While the database is away, what was
+//! Labels, and the deliveries that are live, are read whole when the catalog says that they changed, and exchanged as one pointer each. While the database is away, what was
 //! read last holds, and changes are refused.
 
 mod book;
 mod faults;
+mod live;
+mod rows;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use jiff::Timestamp;
 use muster_catalog::label::{LabelKey, LabelRule};
 use muster_catalog::{Caller, Catalog, Changes, Error, Settings};
 use muster_engine::rule::limits::Limits;
@@ -21,17 +24,19 @@ use crate::fault::{Fault, Result};
 
 use book::List;
 
-pub(crate) use book::Book;
+pub(crate) use book::{Book, Entry};
+pub(crate) use live::{Live, indexed};
 
 /// The catalog and what was read of it.
 pub(crate) struct Shelf {
     settings: Settings,
     catalog: ArcSwapOption<Catalog>,
     book: ArcSwap<Book>,
+    live: ArcSwap<Live>,
     /// Whether the last look found it.
     there: AtomicBool,
-    /// Tells which edition of the labels there is.
-    editions: watch::Sender<u64>,
+    /// Tells which edition of the labels there is, and of the live deliveries.
+    editions: watch::Sender<(u64, u64)>,
 }
 
 impl Shelf {
@@ -43,8 +48,9 @@ impl Shelf {
             settings,
             catalog: ArcSwapOption::empty(),
             book: ArcSwap::default(),
+            live: ArcSwap::default(),
             there: AtomicBool::new(true),
-            editions: watch::channel(0).0,
+            editions: watch::channel((0, 0)).0,
         };
         match shelf.look().await {
             Ok(()) => {}
@@ -67,8 +73,13 @@ impl Shelf {
         self.book.load_full()
     }
 
-    /// Hears of every new reading of the labels.
-    pub(crate) fn editions(&self) -> watch::Receiver<u64> {
+    /// The live deliveries as they were read last.
+    pub(crate) fn live(&self) -> Arc<Live> {
+        self.live.load_full()
+    }
+
+    /// Hears of every new reading of labels or deliveries.
+    pub(crate) fn editions(&self) -> watch::Receiver<(u64, u64)> {
         self.editions.subscribe()
     }
 
@@ -84,9 +95,9 @@ impl Shelf {
         }
     }
 
-    /// Reads labels anew: whoever changed one finds it in the next question.
-    pub(crate) async fn read_again(&self) {
-        if let Err(error) = self.read().await {
+    /// Looks after a change that was made here: whoever changed something finds it in the next question.
+    pub(crate) async fn look_again(&self) {
+        if let Err(error) = self.look().await {
             self.note(&error);
         }
     }
@@ -102,18 +113,36 @@ impl Shelf {
             self.catalog.store(Some(Arc::new(catalog)));
         }
         let Some(catalog) = self.catalog.load_full() else { return Ok(()) };
-        let Changes { labels, .. } = catalog.changes().await?;
-        if self.book.load().is_of(labels) { Ok(()) } else { self.read().await }
+        let Changes { labels, deliveries } = catalog.changes().await?;
+        // Labels first: deliveries name them.
+        let is_known = (self.book.load().is_of(labels), self.live.load().is_of(deliveries));
+        if !is_known.0 {
+            self.read_labels(&catalog).await?;
+        }
+        if !is_known.1 {
+            self.read_deliveries(&catalog).await?;
+        }
+        if is_known != (true, true) {
+            self.editions.send_replace((self.book.load().edition(), self.live.load().edition()));
+        }
+        Ok(())
     }
 
-    async fn read(&self) -> Result<(), Error> {
-        let Some(catalog) = self.catalog.load_full() else { return Ok(()) };
+    async fn read_deliveries(&self, catalog: &Catalog) -> Result<(), Error> {
+        let read = catalog.live(Timestamp::now().as_microsecond()).await?;
+        self.live.rcu(
+            |live| if live.is_newer_than(&read) { Arc::clone(live) } else { Arc::new(live.next(&read)) },
+        );
+        Ok(())
+    }
+
+    async fn read_labels(&self, catalog: &Catalog) -> Result<(), Error> {
         let rules = catalog.label_rules().await?;
         let (book, mut lists) = (self.book(), HashMap::new());
         for label in rules.labels.iter().filter(|label| label.rule.is_none()) {
             let list = match book.list(label) {
                 Some(list) => list,
-                None => self.list(&catalog, label).await?,
+                None => self.list(catalog, label).await?,
             };
             lists.insert(label.id, list);
         }
@@ -121,7 +150,6 @@ impl Shelf {
         self.book.rcu(|book| {
             if book.is_newer_than(&rules) { Arc::clone(book) } else { Arc::new(book.next(&rules, &lists)) }
         });
-        self.editions.send_replace(self.book.load().edition());
         Ok(())
     }
 
@@ -135,9 +163,14 @@ impl Shelf {
         }
     }
 
+    /// Whether it answered the last time it was asked.
+    pub(crate) fn answers(&self) -> bool {
+        self.there.load(Ordering::Relaxed)
+    }
+
     fn note(&self, error: &Error) {
         if self.there.swap(false, Ordering::Relaxed) {
-            tracing::warn!("{error}; labels hold as they were read last");
+            tracing::warn!("{error}; labels and deliveries hold as they were read last");
         }
     }
 

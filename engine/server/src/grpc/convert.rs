@@ -47,6 +47,13 @@ pub(super) fn micros(micros: i64) -> Option<Timestamp> {
     Some(Timestamp { seconds: micros.div_euclid(1_000_000), nanos })
 }
 
+/// An instant of a request, in microseconds; `field` names it there.
+pub(super) fn micros_of(at: &Timestamp, field: &str) -> Result<i64> {
+    let wrong = || Fault::invalid(field, "its time is out of range");
+    let at = jiff::Timestamp::new(at.seconds, at.nanos).map_err(|_| wrong())?;
+    Ok(at.as_microsecond())
+}
+
 /// An instant of the clock.
 #[expect(clippy::unnecessary_wraps, reason = "messages have every message in them as an option")]
 pub(super) fn clock(at: jiff::Timestamp) -> Option<Timestamp> {

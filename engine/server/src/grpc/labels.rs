@@ -9,7 +9,7 @@ use muster_proto::v1;
 use muster_proto::v1::labels_server::Labels;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::convert::{instant, micros};
+use super::convert::{instant, micros, overlay};
 use super::front::Front;
 use crate::fault::{Fault, Result as Answer};
 use crate::meters::Method;
@@ -177,6 +177,27 @@ impl Labels for LabelsService {
                     counts: counts.into_iter().map(counted).collect(),
                     generation,
                     as_of: as_of.and_then(instant),
+                })
+            })
+            .await
+    }
+
+    async fn match_labels(
+        &self,
+        request: Request<v1::MatchLabelsRequest>,
+    ) -> Result<Response<v1::MatchLabelsResponse>, Status> {
+        self.front
+            .answer(Method::MatchLabels, request, |service, ask, request| async move {
+                let overlay = overlay(request.overlay)?;
+                let matched =
+                    service.match_labels(&ask, request.user_id, request.limit as usize, &overlay)?;
+                let label = |(id, name)| v1::MatchedLabel { id, name };
+                Ok(v1::MatchLabelsResponse {
+                    labels: matched.met.into_iter().map(label).collect(),
+                    known_user: matched.known_user,
+                    opted_out: matched.opted_out,
+                    generation: matched.origin.generation,
+                    as_of: instant(matched.origin.as_of),
                 })
             })
             .await

@@ -2,11 +2,11 @@
 
 mod admin;
 mod convert;
+mod deliveries;
 mod front;
 mod labels;
 mod segments;
 mod status;
-mod waiting;
 
 use std::sync::Arc;
 
@@ -25,10 +25,10 @@ use crate::access::Access;
 use crate::service::Service;
 use crate::watching::Watcher;
 use admin::AdminService;
+use deliveries::DeliveriesService;
 use front::Front;
 use labels::LabelsService;
 use segments::SegmentsService;
-use waiting::Waiting;
 
 /// The services whose health is told; without a name, that of the server.
 const TOLD: [&str; 5] =
@@ -66,7 +66,7 @@ pub(crate) fn routes(
     let routes = Routes::new(limited!(SegmentsServer::new(SegmentsService { front: front() })))
         .add_service(limited!(AdminServer::new(AdminService { front: front() })))
         .add_service(limited!(LabelsServer::new(LabelsService { front: front() })))
-        .add_service(admitted(front(), limited!(DeliveriesServer::new(Waiting))))
+        .add_service(limited!(DeliveriesServer::new(DeliveriesService { front: front() })))
         .add_service(health);
     let routes = match reflection {
         Ok(reflection) => routes.add_service(admitted(front(), reflection)),

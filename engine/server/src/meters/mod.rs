@@ -80,7 +80,10 @@ methods! {
     OptOut,
     OptIn,
     Labels,
+    MatchLabels,
     Deliveries,
+    MatchDeliveries,
+    Reach,
 }
 
 /// How a request that was answered ended.

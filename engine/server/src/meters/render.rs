@@ -30,6 +30,7 @@ impl Meters {
         self.pools(&mut text);
         self.generations(&mut text, &status);
         self.rebuilds(&mut text);
+        self.catalog(&mut text);
         server(&mut text, &status);
         text.end()
     }
@@ -143,6 +144,26 @@ impl Meters {
         let took = (swaps > 0).then(|| (&[][..], took.as_secs_f64()));
         let help = "How long the last one took to open, verify and warm.";
         text.many(Gauge, "muster_swap_last_duration_seconds", help, took);
+    }
+
+    fn catalog(&self, text: &mut Text) {
+        let Some(shelf) = &self.service.shelf else { return };
+        let answers = f64::from(u8::from(shelf.answers()));
+        text.one(
+            Gauge,
+            "muster_catalog_up",
+            "1 if the catalog answered the last time it was asked.",
+            answers,
+        );
+        let (matched, refused, labels) = self.service.matcher.size();
+        let help = "Live deliveries that are matched with users.";
+        text.one(Gauge, "muster_deliveries_matched", help, matched as f64);
+        let help = "Live deliveries that nobody sees, because their rule cannot be used.";
+        text.one(Gauge, "muster_deliveries_refused", help, refused as f64);
+        text.one(Gauge, "muster_labels_matched", "Labels that are matched with users.", labels as f64);
+        let (labels, bytes) = shelf.book().known().size();
+        text.one(Gauge, "muster_label_rows", "Labels whose rows are kept.", labels as f64);
+        text.one(Gauge, "muster_label_rows_bytes", "Bytes of these rows.", bytes as f64);
     }
 
     fn rebuilds(&self, text: &mut Text) {

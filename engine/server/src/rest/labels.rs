@@ -155,6 +155,7 @@ pub(super) async fn users(
         Page { size: query.number("page_size")?.unwrap_or_default(), token: query.text("page_token")? };
     ask.generation = query.number("generation")?.unwrap_or_default();
     query.end()?;
+    front.service.shelf()?;
     Ok(Answer(front.service.members_page(&ask, Segment::LabelId(id), page).await?.into()))
 }
 

@@ -4,7 +4,7 @@
 //! the service layer; `wire` holds what is read and written. Every refusal, whoever found its reason, is a `problem`.
 
 mod audience;
-mod catalog;
+mod deliveries;
 mod front;
 mod labels;
 mod openapi;
@@ -26,7 +26,6 @@ use crate::access::Access;
 use crate::meters::{Meters, Method};
 use crate::service::Service;
 use crate::watching::Watcher;
-use catalog::no_catalog;
 use front::Front;
 use problem::Problem;
 
@@ -64,7 +63,7 @@ fn api(front: &Arc<Front>) -> Router<Arc<Front>> {
         routes.route_layer(from_fn_with_state((Arc::clone(front), method), front::measure))
     };
     let of_labels = |routes| of(Method::Labels, routes);
-    let deliveries = |routes| of(Method::Deliveries, routes);
+    let of_deliveries = |routes| of(Method::Deliveries, routes);
     Router::new()
         .route("/audience/count", of(Method::Count, post(audience::count)))
         .route("/audience/preview", of(Method::Preview, post(audience::preview)))
@@ -92,13 +91,25 @@ fn api(front: &Arc<Front>) -> Router<Arc<Front>> {
         .route("/labels/{id}/users", of_labels(get(labels::users).post(labels::append).put(labels::replace)))
         .route("/labels/{id}/uses", of_labels(get(labels::uses)))
         .route("/labels/{id}/counts", of_labels(get(labels::counts)))
-        .route("/deliveries", deliveries(get(no_catalog).post(no_catalog)))
-        .route("/deliveries/active", deliveries(get(no_catalog)))
-        .route("/deliveries/{id}", deliveries(get(no_catalog).put(no_catalog)))
-        .route("/deliveries/{id}/submit", deliveries(post(no_catalog)))
-        .route("/deliveries/{id}/approve", deliveries(post(no_catalog)))
-        .route("/deliveries/{id}/reject", deliveries(post(no_catalog)))
-        .route("/deliveries/{id}/cancel", deliveries(post(no_catalog)))
+        .route("/deliveries", of_deliveries(get(deliveries::list).post(deliveries::create)))
+        .route("/deliveries/active", of_deliveries(get(deliveries::active)))
+        .route("/deliveries/reach", of(Method::Reach, post(deliveries::preview_reach)))
+        .route(
+            "/deliveries/{id}",
+            of_deliveries(get(deliveries::get).put(deliveries::update).delete(deliveries::delete)),
+        )
+        .route("/deliveries/{id}/submit", of_deliveries(post(deliveries::submit)))
+        .route("/deliveries/{id}/approve", of_deliveries(post(deliveries::approve)))
+        .route("/deliveries/{id}/reject", of_deliveries(post(deliveries::reject)))
+        .route("/deliveries/{id}/cancel", of_deliveries(post(deliveries::cancel)))
+        .route("/deliveries/{id}/withdraw", of_deliveries(post(deliveries::withdraw)))
+        .route("/deliveries/{id}/approvals", of_deliveries(get(deliveries::approvals)))
+        .route("/deliveries/{id}/reach", of(Method::Reach, get(deliveries::reach)))
+        .route(
+            "/users/{id}/deliveries",
+            of(Method::MatchDeliveries, get(users::deliveries).post(users::deliveries_with)),
+        )
+        .route("/users/{id}/labels", of(Method::MatchLabels, get(users::labels).post(users::labels_with)))
 }
 
 async fn no_path(request: Request) -> Problem {

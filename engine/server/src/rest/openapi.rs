@@ -12,7 +12,7 @@ use utoipa::{Modify, OpenApi};
 
 use super::front::{REQUEST_ID_HEADER, TIMEOUT_HEADER};
 use super::problem::{Document, PROBLEM_JSON, Problem};
-use super::{audience, catalog, labels, outside, store, users};
+use super::{audience, deliveries, labels, outside, store, users};
 use crate::access::USER_HEADER;
 use crate::fault::Fault;
 
@@ -41,9 +41,10 @@ expression over the feature columns. Every refusal is a problem document (RFC 94
         store::schema, store::status, store::generations, store::rollback, store::publish, store::discard, store::rebuild,
         labels::list, labels::create, labels::filter, labels::get, labels::update, labels::delete, labels::users,
         labels::append, labels::replace, labels::uses, labels::counts,
-        catalog::list_deliveries, catalog::create_delivery, catalog::active_deliveries, catalog::get_delivery,
-        catalog::update_delivery, catalog::submit_delivery, catalog::approve_delivery, catalog::reject_delivery,
-        catalog::cancel_delivery,
+        deliveries::list, deliveries::create, deliveries::active, deliveries::preview_reach, deliveries::get,
+        deliveries::update, deliveries::delete, deliveries::submit, deliveries::approve, deliveries::reject,
+        deliveries::cancel, deliveries::withdraw, deliveries::approvals, deliveries::reach,
+        users::deliveries, users::deliveries_with, users::labels, users::labels_with,
         outside::healthz, outside::readyz, outside::metrics,
     ),
     components(schemas(Document)),

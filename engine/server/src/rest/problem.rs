@@ -7,8 +7,9 @@ use muster_catalog::Current;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::wire::LabelBody;
+use super::wire::{DeliveryBody, LabelBody};
 use crate::fault::Fault;
+use crate::service::{Stored, now_us};
 use crate::watching::Failure;
 
 /// The media type of a problem document.
@@ -223,7 +224,10 @@ impl IntoResponse for Problem {
 fn current_of(current: Current) -> Option<serde_json::Value> {
     match current {
         Current::Label(label) => serde_json::to_value(LabelBody::from(label)).ok(),
-        Current::Delivery(_) => None,
+        Current::Delivery(delivery) => {
+            let stored = Stored::at(delivery, now_us());
+            serde_json::to_value(DeliveryBody::from(&stored)).ok()
+        }
     }
 }
 

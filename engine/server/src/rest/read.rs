@@ -199,6 +199,9 @@ pub(super) struct UserId(pub(super) u64);
 /// The label in a path.
 pub(super) struct LabelId(pub(super) u64);
 
+/// The delivery in a path.
+pub(super) struct DeliveryId(pub(super) u64);
+
 /// A feature's name in a path.
 pub(super) struct FeatureName(pub(super) String);
 
@@ -219,6 +222,14 @@ impl<S: Send + Sync> FromRequestParts<S> for UserId {
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for LabelId {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        UserId::from_request_parts(parts, state).await.map(|UserId(id)| Self(id))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for DeliveryId {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {

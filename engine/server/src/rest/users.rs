@@ -8,10 +8,10 @@ use muster_engine::snapshot::MaskChange;
 
 use super::front::Front;
 use super::problem::Problem;
-use super::read::{FeatureName, Json, Parameters, UserId};
+use super::read::{FeatureName, Json, MaybeJson, Parameters, UserId};
 use super::wire::{
-    ErasedAnswer, FeatureAnswer, FeaturesRequest, OptedAnswer, SegmentParameters, Time, UserAnswer,
-    UserIdsRequest, UsersAnswer,
+    ErasedAnswer, FeatureAnswer, FeaturesRequest, MatchRequest, MatchedDeliveries, MatchedLabels,
+    OptedAnswer, SegmentParameters, Time, UserAnswer, UserIdsRequest, UsersAnswer,
 };
 use crate::fault::Fault;
 use crate::service::{Ask, Changed, Page};
@@ -166,4 +166,80 @@ async fn change(
     request: UserIdsRequest,
 ) -> crate::fault::Result<Changed> {
     front.service.change_masks(ask, change, request.user_ids).await
+}
+
+/// What a user should see now.
+#[utoipa::path(
+    get, path = "/api/v1/users/{id}/deliveries", tag = "users", operation_id = "match_deliveries",
+    params(
+        ("id" = u64, Path, description = "The user."),
+        ("placement" = Option<String>, Query, description = "Where in the app; anywhere unless given."),
+        ("limit" = Option<u64>, Query, description = "At most so many; all unless given."),
+    ),
+    responses((status = 200, description = "Deliveries, the greatest priority first.", body = MatchedDeliveries)),
+)]
+pub(super) async fn deliveries(
+    State(front): State<Arc<Front>>,
+    ask: Ask,
+    UserId(user_id): UserId,
+    mut query: Parameters,
+) -> Result<MatchedDeliveries> {
+    let placement = query.text("placement")?.unwrap_or_default();
+    let limit = query.number("limit")?.unwrap_or_default() as usize;
+    query.end()?;
+    Ok(Answer(front.service.match_deliveries(&ask, user_id, &placement, limit, &[])?.into()))
+}
+
+/// What a user should see now, with fresher values of the user's features.
+#[utoipa::path(
+    post, path = "/api/v1/users/{id}/deliveries", tag = "users", operation_id = "match_deliveries_with",
+    params(("id" = u64, Path, description = "The user.")),
+    request_body = Option<MatchRequest>,
+    responses((status = 200, description = "Deliveries, the greatest priority first.", body = MatchedDeliveries)),
+)]
+pub(super) async fn deliveries_with(
+    State(front): State<Arc<Front>>,
+    ask: Ask,
+    UserId(user_id): UserId,
+    MaybeJson(mut request): MaybeJson<MatchRequest>,
+) -> Result<MatchedDeliveries> {
+    let (overlay, limit) = (request.overlay()?, request.limit);
+    Ok(Answer(front.service.match_deliveries(&ask, user_id, &request.placement, limit, &overlay)?.into()))
+}
+
+/// Which labels hold for a user.
+#[utoipa::path(
+    get, path = "/api/v1/users/{id}/labels", tag = "users", operation_id = "match_labels",
+    params(
+        ("id" = u64, Path, description = "The user."),
+        ("limit" = Option<u64>, Query, description = "At most so many; all unless given."),
+    ),
+    responses((status = 200, description = "Labels, by number.", body = MatchedLabels)),
+)]
+pub(super) async fn labels(
+    State(front): State<Arc<Front>>,
+    ask: Ask,
+    UserId(user_id): UserId,
+    mut query: Parameters,
+) -> Result<MatchedLabels> {
+    let limit = query.number("limit")?.unwrap_or_default() as usize;
+    query.end()?;
+    Ok(Answer(front.service.match_labels(&ask, user_id, limit, &[])?.into()))
+}
+
+/// Which labels hold for a user, with fresher values of the user's features.
+#[utoipa::path(
+    post, path = "/api/v1/users/{id}/labels", tag = "users", operation_id = "match_labels_with",
+    params(("id" = u64, Path, description = "The user.")),
+    request_body = Option<MatchRequest>,
+    responses((status = 200, description = "Labels, by number.", body = MatchedLabels)),
+)]
+pub(super) async fn labels_with(
+    State(front): State<Arc<Front>>,
+    ask: Ask,
+    UserId(user_id): UserId,
+    MaybeJson(mut request): MaybeJson<MatchRequest>,
+) -> Result<MatchedLabels> {
+    let (overlay, limit) = (request.overlay()?, request.limit);
+    Ok(Answer(front.service.match_labels(&ask, user_id, limit, &overlay)?.into()))
 }

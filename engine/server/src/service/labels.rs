@@ -23,6 +23,16 @@ pub(crate) enum RuleOf<'a> {
     Json(&'a str),
 }
 
+impl RuleOf<'_> {
+    /// The field of a label that it is.
+    fn field(self) -> &'static str {
+        match self {
+            Self::Text(_) => "rule",
+            Self::Json(_) => "rules",
+        }
+    }
+}
+
 /// What a label is to be, as far as it is said.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LabelOf<'a> {
@@ -52,27 +62,28 @@ pub(crate) struct Uploaded {
 }
 
 impl Service {
-    fn shelf(&self) -> Result<&Arc<Shelf>> {
+    /// Labels and deliveries, or that there are none.
+    pub(crate) fn shelf(&self) -> Result<&Arc<Shelf>> {
         self.shelf.as_ref().ok_or_else(Fault::no_catalog)
     }
 
-    fn catalog(&self) -> Result<Arc<Catalog>> {
+    pub(super) fn catalog(&self) -> Result<Arc<Catalog>> {
         self.shelf()?.catalog()
     }
 
-    /// The catalog, for who may change labels.
-    fn catalog_for_editing(&self, ask: &Ask, what: &str) -> Result<Arc<Catalog>> {
+    /// The catalog, for who may change labels and deliveries.
+    pub(super) fn catalog_for_editing(&self, ask: &Ask, what: &str) -> Result<Arc<Catalog>> {
         let catalog = self.catalog()?;
         ask.caller.needs(Role::Editor, what)?;
         Ok(catalog)
     }
 
-    /// The tree of a label's rule. Columns are checked against the generation in service, if there is one: a rule that nobody can
+    /// The tree of a rule that is to be stored. Columns are checked against the generation in service, if there is one: a rule that nobody can
     /// count is a mistake, and told where it is made.
-    async fn tree(self: &Arc<Self>, ask: &Ask, rule: RuleOf<'_>) -> Result<Rule> {
-        let (segment, field) = match rule {
-            RuleOf::Text(text) => (Segment::Rule(text), "rule"),
-            RuleOf::Json(text) => (Segment::Json(text), "rules"),
+    pub(super) async fn tree(self: &Arc<Self>, ask: &Ask, rule: RuleOf<'_>, field: &str) -> Result<Rule> {
+        let segment = match rule {
+            RuleOf::Text(text) => Segment::Rule(text),
+            RuleOf::Json(text) => Segment::Json(text),
         };
         match self.generation(ask).await {
             Ok(generation) => {
@@ -96,7 +107,7 @@ impl Service {
         let catalog = self.catalog_for_editing(ask, "making a label")?;
         let name = of.name.ok_or_else(|| Fault::invalid("name", "it is missing; give the label a name"))?;
         let rule = match of.rule {
-            Some(rule) => Some(self.tree(ask, rule).await?),
+            Some(rule) => Some(self.tree(ask, rule, rule.field()).await?),
             None => None,
         };
         let new = NewLabel {
@@ -108,7 +119,7 @@ impl Service {
             predefined: false,
         };
         let label = catalog.create_label(&editor(ask), new, now_us()).await?;
-        self.shelf()?.read_again().await;
+        self.shelf()?.look_again().await;
         Ok(label)
     }
 
@@ -137,13 +148,13 @@ impl Service {
             return Err(Fault::invalid("version", what));
         }
         let rule = match of.rule {
-            Some(rule) => Some(self.tree(ask, rule).await?),
+            Some(rule) => Some(self.tree(ask, rule, rule.field()).await?),
             None => None,
         };
         let LabelOf { name, description, enabled, private, .. } = of;
         let change = LabelChange { name, description, rule, enabled, private };
         let label = catalog.update_label(&editor(ask), key, version, change, now_us()).await?;
-        self.shelf()?.read_again().await;
+        self.shelf()?.look_again().await;
         Ok(label)
     }
 
@@ -151,7 +162,7 @@ impl Service {
     pub(crate) async fn delete_label(&self, ask: &Ask, key: &LabelKey, version: u64) -> Result<()> {
         let catalog = self.catalog_for_editing(ask, "removing a label")?;
         catalog.delete_label(&editor(ask), key, (version > 0).then_some(version), now_us()).await?;
-        self.shelf()?.read_again().await;
+        self.shelf()?.look_again().await;
         Ok(())
     }
 
@@ -185,7 +196,7 @@ impl Service {
     ) -> Result<Uploaded> {
         let catalog = self.catalog_for_editing(ask, "filling a list")?;
         let done = catalog.finish_upload(&editor(ask), key, upload, comment, now_us()).await?;
-        self.shelf()?.read_again().await;
+        self.shelf()?.look_again().await;
         let muster_catalog::list::Uploaded { label, added, removed } = done;
         let unknown = self.unknown_users(ask, &catalog, key).await?;
         Ok(Uploaded { label, added, removed, unknown })
@@ -217,6 +228,6 @@ pub(super) fn editor(ask: &Ask) -> Editor {
 }
 
 /// The clock, as the catalog counts it.
-pub(super) fn now_us() -> i64 {
+pub(crate) fn now_us() -> i64 {
     Timestamp::now().as_microsecond()
 }

@@ -4,10 +4,13 @@
 
 mod admin;
 mod counting;
+mod deliveries;
 mod labels;
+mod matching;
 mod members;
 mod membership;
 mod pages;
+mod reach;
 mod refresh;
 mod slow;
 mod users;
@@ -30,18 +33,24 @@ use crate::generations::{Form, Generation, Generations, Reading, RuleRef};
 use crate::pool::{Load, Pool, PoolSize};
 use crate::rebuild::{Rebuild, RebuildState};
 use crate::sparing::Sparing;
+use matching::Matcher;
 
 pub(crate) use admin::{Changed, Listed, ListedState, Rolled, Status};
 pub(crate) use counting::{Count, Overlaps, Previewed, Profile, ProfileOf, ProfiledColumn};
-pub(crate) use labels::{LabelOf, RuleOf};
+pub(crate) use deliveries::{ContentOf, DeliveryOf, Step, Stored};
+pub(crate) use labels::{LabelOf, RuleOf, now_us};
+pub(crate) use matching::Matched;
 pub(crate) use members::{MembersBatch, MembersOf};
 pub(crate) use pages::{Page, UsersPage, generations_page};
+pub(crate) use reach::{Reach, ReachOf};
 pub(crate) use users::{Explained, User};
 
 /// Threads that compile rules: apart from the heavy ones, so that membership of a new rule does not wait for counts.
 const COMPILING_THREADS: usize = 1;
 /// By how much they step back.
 const COMPILING_NICE: u8 = 5;
+/// The server's own work that may wait; it never has more than a few pieces at a time.
+const BACKGROUND_QUEUE: usize = 64;
 
 /// Users, told by a label or by a rule, as it came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,12 +123,15 @@ pub(crate) struct Service {
     pub(crate) generations: Arc<Generations>,
     heavy: Pool,
     compiling: Pool,
+    /// For what nobody waits for: counting labels, making indexes.
+    background: Pool,
     streams: Arc<Semaphore>,
     /// Slow questions that are logged.
     slow: Sparing,
     rebuild: Option<Arc<dyn Rebuild>>,
     /// Labels and deliveries, if there is a catalog.
     pub(crate) shelf: Option<Arc<Shelf>>,
+    pub(crate) matcher: Matcher,
     /// This machine and its clock, for the history of the store.
     author: Author,
     started: Timestamp,
@@ -151,14 +163,23 @@ impl Service {
             queue_per_caller: config.compiling_queue,
             keys: ["serve.compiling_queue"; 2],
         };
+        let background = PoolSize {
+            threads: 1,
+            nice: config.heavy_nice,
+            queue: BACKGROUND_QUEUE,
+            queue_per_caller: BACKGROUND_QUEUE,
+            keys: ["BACKGROUND_QUEUE"; 2],
+        };
         Ok(Arc::new(Self {
             generations: Arc::new(Generations::new(store, &config)),
             heavy: Pool::start("heavy", size)?,
             compiling: Pool::start("compiling", compiling)?,
+            background: Pool::start("background", background)?,
             streams: Arc::new(Semaphore::new(config.streams)),
             slow: Sparing::default(),
             rebuild,
             shelf,
+            matcher: Matcher::default(),
             author,
             started: Timestamp::now(),
             config,
@@ -171,9 +192,9 @@ impl Service {
     }
 
     /// How busy each pool is: its name, its threads, its load.
-    pub(crate) fn loads(&self) -> [(&'static str, usize, Load); 2] {
+    pub(crate) fn loads(&self) -> [(&'static str, usize, Load); 3] {
         let of = |name, pool: &Pool| (name, pool.threads(), pool.load());
-        [of("heavy", &self.heavy), of("compiling", &self.compiling)]
+        [of("heavy", &self.heavy), of("compiling", &self.compiling), of("background", &self.background)]
     }
 
     /// Streams of members that are open.

@@ -1,36 +1,55 @@
-//! Counting labels: all of them when a generation comes into service, those that changed when labels do.
+//! Counting labels: all of them when a generation comes into service, those that mean something else when labels change.
 //!
-//! They are counted together, so that what they share is evaluated once, and behind everything else. A label that cannot be counted is
-//! noted with the reason, and stops no other.
+//! They are counted together, so that what they share is evaluated once, and apart from what people ask: those first that live
+//! deliveries name, then the system's own, then the rest. A label that cannot be counted is noted with the reason, and stops no
+//! other. The rows of the first ones, and of those that are asked about most, are kept, so that rules that name them do not evaluate
+//! them again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use muster_catalog::label::{CountOfLabel, CountOutcome};
-use muster_engine::execute::count_many;
+use muster_engine::execute::{Batch, count_many};
 use muster_engine::rule::ast::Rule;
 use muster_engine::rule::bind::Scope;
-use tracing::Span;
+use muster_engine::snapshot::RowSet;
 
+use super::Service;
 use super::labels::now_us;
-use super::{Ask, Service};
 use crate::caller::{Caller, Role};
-use crate::catalog::{Book, Shelf};
+use crate::catalog::{Book, Entry, Live, Shelf};
 use crate::fault::{Fault, Result};
 use crate::generations::Generation;
 
-/// Counting all labels ends after this time, and is begun again at the next change.
+/// Work that nobody waits for ends after this time, and is begun again at the next change.
 const LASTS_MAX: Duration = Duration::from_mins(10);
 /// After what could not be counted or noted, the next try waits so long.
 const AGAIN_AFTER: Duration = Duration::from_secs(30);
+/// Labels whose rows are kept, those of live deliveries before others.
+const KEPT_MAX: usize = 512;
 
-/// What was counted last: in which generation, and each label at which version of its rule and of its list.
+/// What was counted last: in which generation, and what each label meant.
 #[derive(Debug, Default)]
 struct Counted {
     generation: u64,
-    edition: u64,
-    versions: HashMap<u64, (u64, u64)>,
+    meanings: HashMap<u64, u64>,
+    /// The meanings of the labels whose rows are kept.
+    kept: HashSet<u64>,
+}
+
+/// A label to be counted.
+#[derive(Debug)]
+struct Due {
+    id: u64,
+    meaning: u64,
+    rule: Rule,
+}
+
+impl Due {
+    fn of(entry: &Entry) -> Self {
+        Self { id: entry.label.id, meaning: entry.meaning, rule: Rule::Label(entry.label.name.clone()) }
+    }
 }
 
 impl Service {
@@ -39,88 +58,85 @@ impl Service {
         let (mut generations, mut editions) = (self.generations.changes(), shelf.editions());
         let mut counted = Counted::default();
         loop {
+            generations.mark_unchanged();
+            editions.mark_unchanged();
             let again = match self.refresh(&shelf, &mut counted).await {
                 Ok(()) => None,
                 Err(fault) => {
-                    tracing::warn!(
-                        "labels could not be counted, and are again in {} s: {fault}",
-                        AGAIN_AFTER.as_secs()
-                    );
+                    let wait = AGAIN_AFTER.as_secs();
+                    tracing::warn!("labels could not be counted, and are again in {wait} s: {fault}");
                     Some(AGAIN_AFTER)
-                }
-            };
-            let wait = async {
-                match again {
-                    Some(after) => tokio::time::sleep(after).await,
-                    None => std::future::pending().await,
                 }
             };
             tokio::select! {
                 changed = generations.changed() => if changed.is_err() { return },
                 changed = editions.changed() => if changed.is_err() { return },
-                () = wait => {}
+                () = tokio::time::sleep(again.unwrap_or_default()), if again.is_some() => {}
             }
         }
     }
 
     async fn refresh(self: &Arc<Self>, shelf: &Shelf, counted: &mut Counted) -> Result<()> {
         let Ok(generation) = self.generations.serving() else { return Ok(()) };
-        let book = shelf.book();
+        let (book, live) = (shelf.book(), shelf.live());
         if counted.generation != generation.number() {
             *counted = Counted { generation: generation.number(), ..Counted::default() };
         }
-        if counted.edition == book.edition() {
-            return Ok(());
+        let named: HashSet<String> = live.labels(&book, &self.config.rules).into_iter().collect();
+        let mut due: [Vec<Due>; 3] = Default::default();
+        for entry in book.enabled() {
+            if counted.meanings.get(&entry.label.id) != Some(&entry.meaning) {
+                let turn = match &entry.label {
+                    label if named.contains(&label.name) => 0,
+                    label if label.predefined => 1,
+                    _ => 2,
+                };
+                due[turn].push(Due::of(entry));
+            }
         }
-        let labels: Vec<(u64, (u64, u64), Rule)> = book
-            .enabled()
-            .map(|label| (label.id, (label.version, label.list_version), Rule::Label(label.name.clone())))
-            .filter(|(id, versions, _)| counted.versions.get(id) != Some(versions))
-            .collect();
-        if labels.is_empty() {
-            counted.edition = book.edition();
-            return Ok(());
+        for (turn, due) in due.into_iter().enumerate() {
+            if !due.is_empty() {
+                self.count_due(shelf, &generation, &book, due, counted).await?;
+            }
+            if turn == 0 {
+                self.keep_rows(&generation, &book, &live, counted).await?;
+            }
         }
+        Ok(())
+    }
+
+    /// Counts some labels and notes what they count.
+    async fn count_due(
+        self: &Arc<Self>,
+        shelf: &Shelf,
+        generation: &Arc<Generation>,
+        book: &Arc<Book>,
+        due: Vec<Due>,
+        counted: &mut Counted,
+    ) -> Result<()> {
         let begun = Instant::now();
-        let ask = Ask {
-            caller: Caller { name: "muster".into(), role: Role::Admin },
-            deadline: begun + LASTS_MAX,
-            generation: 0,
-            now: None,
-            span: Span::none(),
-            request: None,
-        };
-        let rules: Vec<Rule> = labels.iter().map(|(_, _, rule)| rule.clone()).collect();
-        let (service, of, labels_of) = (Arc::clone(self), Arc::clone(&generation), Arc::clone(&book));
-        let outcomes = self.heavily(&ask, move || service.outcomes(&of, &labels_of, &rules)).await?;
+        let rules: Vec<Rule> = due.iter().map(|due| due.rule.clone()).collect();
+        let (service, of, labels) = (Arc::clone(self), Arc::clone(generation), Arc::clone(book));
+        let outcomes = self.in_background(move || service.outcomes(&of, &labels, &rules)).await?;
         let failed = outcomes.iter().filter(|outcome| matches!(outcome, CountOutcome::Failed { .. })).count();
-        let counts: Vec<CountOfLabel> = labels
-            .iter()
-            .zip(outcomes)
-            .map(|((id, _, _), outcome)| CountOfLabel { label_id: *id, outcome })
-            .collect();
+        let evaluated = begun.elapsed();
+        let count = |(due, outcome): (&Due, _)| CountOfLabel { label_id: due.id, outcome };
+        let counts: Vec<CountOfLabel> = due.iter().zip(outcomes).map(count).collect();
         let as_of_us = generation.as_of().saturating_mul(1_000_000);
         shelf.catalog()?.record_counts(generation.number(), as_of_us, &counts, now_us()).await?;
-        tracing::info!(
-            generation = generation.number(),
-            labels = counts.len(),
-            failed,
-            seconds = begun.elapsed().as_secs_f64(),
-            "labels are counted"
-        );
-        counted.versions.extend(labels.into_iter().map(|(id, versions, _)| (id, versions)));
-        counted.edition = book.edition();
+        let (evaluated_ms, noted_ms) = (evaluated.as_millis(), (begun.elapsed() - evaluated).as_millis());
+        let (generation, labels) = (generation.number(), counts.len());
+        tracing::info!(generation, labels, failed, evaluated_ms, noted_ms, "labels are counted");
+        counted.meanings.extend(due.into_iter().map(|due| (due.id, due.meaning)));
         Ok(())
     }
 
     /// What becomes of counting each of these rules.
     fn outcomes(&self, generation: &Generation, book: &Book, rules: &[Rule]) -> Result<Vec<CountOutcome>> {
-        let server = Caller { name: "muster".into(), role: Role::Admin };
-        let seen = book.seen_by(&server);
-        let scope = Scope { now: generation.now(None), labels: &seen, limits: &self.config.rules };
+        let counts =
+            self.as_server(generation, book, |scope| count_many(generation.snapshot(), rules, scope));
+        let counts = counts.map_err(|error| Fault::of_query(error, "labels"))?;
         let universe = u64::from(generation.snapshot().users());
-        let counts = count_many(generation.snapshot(), rules, &scope)
-            .map_err(|error| Fault::of_query(error, "labels"))?;
         Ok(counts
             .into_iter()
             .map(|count| match count {
@@ -129,4 +145,69 @@ impl Service {
             })
             .collect())
     }
+
+    /// Makes the rows of labels that live deliveries name and of those that are asked about most, unless they are there.
+    async fn keep_rows(
+        self: &Arc<Self>,
+        generation: &Arc<Generation>,
+        book: &Arc<Book>,
+        live: &Live,
+        counted: &mut Counted,
+    ) -> Result<()> {
+        let due = worth_keeping(book, &live.labels(book, &self.config.rules));
+        let meanings: HashSet<u64> = due.iter().map(|due| due.meaning).collect();
+        if meanings == counted.kept {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        let (service, of, labels) = (Arc::clone(self), Arc::clone(generation), Arc::clone(book));
+        let rows = self.in_background(move || service.rows_of(&of, &labels, &due)).await?;
+        book.known().set(generation.now(None), rows);
+        let ((labels, bytes), took_ms) = (book.known().size(), begun.elapsed().as_millis());
+        tracing::info!(generation = generation.number(), labels, bytes, took_ms, "rows of labels are kept");
+        counted.kept = meanings;
+        Ok(())
+    }
+
+    fn rows_of(&self, generation: &Generation, book: &Book, due: &[Due]) -> Result<HashMap<u64, RowSet>> {
+        let rules: Vec<Rule> = due.iter().map(|due| due.rule.clone()).collect();
+        let batch =
+            self.as_server(generation, book, |scope| Batch::new(generation.snapshot(), &rules, scope));
+        let batch = batch.map_err(|error| Fault::of_query(error, "labels"))?;
+        let rows = due.iter().zip(batch.row_sets()?);
+        // What cannot be evaluated has no rows; it is noted where it is counted.
+        Ok(rows.filter_map(|(due, rows)| Some((due.meaning, rows.ok()?))).collect())
+    }
+
+    /// Does something with how rules are read that see all labels.
+    pub(super) fn as_server<T>(
+        &self,
+        generation: &Generation,
+        book: &Book,
+        with: impl FnOnce(&Scope<'_>) -> T,
+    ) -> T {
+        let server = Caller { name: "muster".into(), role: Role::Admin };
+        let seen = book.seen_by(&server);
+        with(&Scope { now: generation.now(None), labels: &seen, limits: &self.config.rules })
+    }
+
+    /// Does what nobody waits for.
+    pub(super) async fn in_background<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.background.run(&"muster".into(), Instant::now() + LASTS_MAX, work).await
+    }
+}
+
+/// Labels whose rows are worth keeping: rules, not lists, which have rows of their own.
+fn worth_keeping(book: &Book, named: &[String]) -> Vec<Due> {
+    let rules = book.enabled().filter(|entry| entry.label.rule.is_some());
+    let worth = rules.map(|entry| (named.binary_search(&entry.label.name).is_ok(), entry.asked(), entry));
+    let mut worth: Vec<_> = worth.filter(|(is_named, asked, _)| *is_named || *asked > 0).collect();
+    worth.sort_unstable_by_key(|(is_named, asked, entry)| {
+        std::cmp::Reverse((*is_named, *asked, entry.label.id))
+    });
+    worth.truncate(KEPT_MAX);
+    worth.into_iter().map(|(.., entry)| Due::of(entry)).collect()
 }

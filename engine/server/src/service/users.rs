@@ -19,7 +19,7 @@ pub(crate) struct User {
     pub(crate) user_id: u64,
     /// Features by column.
     pub(crate) features: Vec<(String, Feature)>,
-    /// Names of the labels that hold.
+    /// Names of the labels that hold, in the generation in service.
     pub(crate) labels: Vec<String>,
     /// Whether the user opted out of targeting.
     pub(crate) opted_out: bool,
@@ -48,16 +48,18 @@ impl Service {
     ) -> Result<User> {
         let generation = self.generation(ask).await?;
         let origin = Origin::of(&generation, ask);
-        let service = Arc::clone(self);
+        let (service, asked) = (Arc::clone(self), ask.clone());
         let work = move || {
             let snapshot = generation.snapshot();
             let chosen = chosen(snapshot.schema(), columns, &service.config.rules)?;
-            read(snapshot, user_id, &chosen, origin)?.ok_or_else(|| {
+            let mut user = read(snapshot, user_id, &chosen, origin)?.ok_or_else(|| {
                 Fault::not_found(format!(
                     "there is no user {user_id} in generation {}",
                     snapshot.generation()
                 ))
-            })
+            })?;
+            user.labels = service.label_names(&asked, user_id, snapshot.generation())?;
+            Ok(user)
         };
         self.heavily(ask, work).await
     }

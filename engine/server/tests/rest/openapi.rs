@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::client::Api;
 
 /// The contract: methods and paths below `/api/v1`.
-const CONTRACT: [(&str, &str); 36] = [
+const CONTRACT: [(&str, &str); 49] = [
     ("post", "/audience/count"),
     ("post", "/audience/preview"),
     ("post", "/audience/profile"),
@@ -19,9 +19,17 @@ const CONTRACT: [(&str, &str); 36] = [
     ("delete", "/labels/{id}"),
     ("get", "/labels/{id}/users"),
     ("post", "/labels/filter"),
+    ("post", "/labels/{id}/users"),
+    ("put", "/labels/{id}/users"),
+    ("get", "/labels/{id}/uses"),
+    ("get", "/labels/{id}/counts"),
     ("get", "/users"),
     ("get", "/users/{id}/features"),
     ("get", "/users/{id}/features/{name}"),
+    ("get", "/users/{id}/deliveries"),
+    ("post", "/users/{id}/deliveries"),
+    ("get", "/users/{id}/labels"),
+    ("post", "/users/{id}/labels"),
     ("post", "/users/batch/features"),
     ("post", "/users/erase"),
     ("post", "/users/opt-out"),
@@ -35,6 +43,11 @@ const CONTRACT: [(&str, &str); 36] = [
     ("post", "/deliveries/{id}/approve"),
     ("post", "/deliveries/{id}/reject"),
     ("post", "/deliveries/{id}/cancel"),
+    ("post", "/deliveries/{id}/withdraw"),
+    ("get", "/deliveries/{id}/approvals"),
+    ("get", "/deliveries/{id}/reach"),
+    ("post", "/deliveries/reach"),
+    ("delete", "/deliveries/{id}"),
     ("get", "/schema"),
     ("get", "/status"),
     ("get", "/generations"),

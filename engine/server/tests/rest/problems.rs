@@ -344,16 +344,19 @@ fn labels_and_deliveries_wait_for_a_catalog() {
     let paths = api.document["paths"].as_object().unwrap().clone();
     let mut asked = 0;
     for (path, item) in &paths {
-        if !path.starts_with("/api/v1/labels") && !path.starts_with("/api/v1/deliveries") {
+        if !path.contains("/labels") && !path.contains("/deliveries") {
             continue;
         }
         for method in item.as_object().unwrap().keys() {
-            let answer = api.ask(&method.to_uppercase(), &path.replace("{id}", "7"), &[], None);
+            let json = ["post", "put"].contains(&method.as_str()).then_some("{}");
+            let headers = [("content-type", "application/json")];
+            let headers = if json.is_some() { &headers[..] } else { &[] };
+            let answer = api.ask(&method.to_uppercase(), &path.replace("{id}", "7"), headers, json);
             let problem = answer.problem(501, "unimplemented");
             let says = "labels and deliveries need a catalog, which this server does not have";
-            assert_eq!(problem["detail"], says, "{method} {path}");
+            assert!(problem["detail"].as_str().unwrap().starts_with(says), "{method} {path}: {problem}");
             asked += 1;
         }
     }
-    assert_eq!(asked, 16);
+    assert_eq!(asked, 29);
 }

@@ -107,7 +107,12 @@ impl RuleIndex {
         })
     }
 
-    fn ask(&self, row: u32, scratch: &mut Scratch, found: &mut Found<'_, impl FnMut(u64) -> bool>) -> Result<()> {
+    fn ask(
+        &self,
+        row: u32,
+        scratch: &mut Scratch,
+        found: &mut Found<'_, impl FnMut(u64) -> bool>,
+    ) -> Result<()> {
         scratch.begin(self.terms.len());
         let Scratch { asked, question, at, .. } = scratch;
         let mut asking = Asking { index: self, row, view: None, asked, question: *question };

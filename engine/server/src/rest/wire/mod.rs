@@ -1,6 +1,7 @@
 //! Between the JSON of REST and what the service layer speaks: the only place of REST that knows both, and what OpenAPI describes.
 
 mod answers;
+mod delivery;
 mod label;
 mod segment;
 mod store;
@@ -11,11 +12,16 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
 
 pub(super) use answers::{CountAnswer, MembersPage, OverlapAnswer, PreviewAnswer, ProfileAnswer};
+pub(super) use delivery::{
+    ApprovalsAnswer, DeliveriesAnswer, DeliveriesOf, DeliveryBody, DeliveryRequest, MatchedDeliveries,
+    MatchedLabels, ReachAnswer, StepRequest,
+};
 pub(super) use label::{
     LabelBody, LabelCountsAnswer, LabelRequest, LabelUsesAnswer, LabelsAnswer, LabelsRequest, UploadAnswer,
 };
 pub(super) use segment::{
-    AudienceRequest, ExplainRequest, MembersRequest, OverlapRequest, ProfileRequest, SegmentParameters,
+    AudienceRequest, ExplainRequest, MatchRequest, MembersRequest, OverlapRequest, ProfileRequest,
+    SegmentParameters,
 };
 pub(super) use store::{
     DiscardRequest, ErasedAnswer, GenerationsAnswer, InServiceAnswer, OptedAnswer, PublishRequest, Readiness,
@@ -39,6 +45,11 @@ impl Time {
     /// Of microseconds since 1970, likewise.
     pub(super) fn of_micros(micros: i64) -> Self {
         jiff::Timestamp::from_microsecond(micros).map_or_else(|_| Self::of(micros / 1_000_000), Self)
+    }
+
+    /// Microseconds since 1970; what is finer is left out.
+    pub(super) fn micros(self) -> i64 {
+        self.0.as_microsecond()
     }
 
     /// Unix seconds; a fraction is left out.

@@ -117,7 +117,8 @@ pub(in super::super) struct SegmentBody {
 }
 
 impl SegmentBody {
-    fn segment(&self, field: &str) -> Result<SegmentOf<'_>> {
+    /// Who is meant.
+    pub(in super::super) fn segment(&self, field: &str) -> Result<SegmentOf<'_>> {
         let Self { rule, rules, label, label_id } = self;
         Ways { rule: rule.as_deref(), rules: rules.as_deref(), label: label.as_deref(), label_id: *label_id }
             .one(field)
@@ -227,8 +228,7 @@ with_segment! {
 impl ExplainRequest {
     /// Fresher values, taken out.
     pub(in super::super) fn overlay(&mut self) -> Result<Vec<(String, Feature)>> {
-        let overlay = std::mem::take(&mut self.overlay).into_iter();
-        overlay.map(|(name, value)| value.feature(&name).map(|feature| (name, feature))).collect()
+        fresher(&mut self.overlay)
     }
 }
 
@@ -270,6 +270,34 @@ impl MembersRequest {
             page_token: self.page_token.clone(),
         })
     }
+}
+
+/// Asks what a user meets.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct MatchRequest {
+    /// Where in the app, for deliveries; anywhere unless given.
+    #[serde(default)]
+    pub(in super::super) placement: String,
+    /// At most so many; all unless given.
+    #[serde(default)]
+    pub(in super::super) limit: usize,
+    /// Fresher values of this user's features, by column, or by key of a map column as in `holdings['USDT']`; they win over what is
+    /// stored, in this answer only.
+    #[serde(default)]
+    overlay: BTreeMap<String, Value>,
+}
+
+impl MatchRequest {
+    /// Fresher values, taken out.
+    pub(in super::super) fn overlay(&mut self) -> Result<Vec<(String, Feature)>> {
+        fresher(&mut self.overlay)
+    }
+}
+
+fn fresher(overlay: &mut BTreeMap<String, Value>) -> Result<Vec<(String, Feature)>> {
+    let overlay = std::mem::take(overlay).into_iter();
+    overlay.map(|(name, value)| value.feature(&name).map(|feature| (name, feature))).collect()
 }
 
 /// Asks how segments overlap.
