@@ -24,6 +24,10 @@ pub(crate) fn check(document: &Value, method: &str, path: &str, answer: &Answer)
     let range = format!("{}XX", answer.status / 100);
     let response = responses.get(&answer.status.to_string()).or_else(|| responses.get(&range));
     let response = response.unwrap_or_else(|| panic!("{method} {path}: {} is not described", answer.status));
+    if answer.status == 204 {
+        assert!(answer.text.is_empty(), "{method} {path}: {}", answer.text);
+        return;
+    }
     let content_type = &answer.headers["content-type"];
     let essence = content_type.split(';').next().unwrap();
     let content = &response["content"];
@@ -71,6 +75,7 @@ pub(crate) fn fits(document: &Value, schema: &Value, value: &Value, at: &str) ->
                 let Some(named) = document.pointer(pointer) else { return wrong(format!("no {pointer}")) };
                 fits(document, named, value, at)?;
             }
+            "allOf" => fits(document, &merged(document, says), value, at)?,
             "type" => {
                 let types = says.as_array().cloned().unwrap_or_else(|| vec![says.clone()]);
                 if !types.iter().any(|ty| is(ty.as_str().unwrap(), value)) {
@@ -124,6 +129,11 @@ pub(crate) fn fits(document: &Value, schema: &Value, value: &Value, at: &str) ->
                     return wrong(format!("less than {says}"));
                 }
             }
+            "maximum" => {
+                if value.as_f64().is_some_and(|number| number > says.as_f64().unwrap()) {
+                    return wrong(format!("more than {says}"));
+                }
+            }
             "format" => {
                 let is_time = |text: &str| text.parse::<jiff::Timestamp>().is_ok();
                 if says == "date-time" && !value.as_str().is_some_and(is_time) {
@@ -134,6 +144,20 @@ pub(crate) fn fits(document: &Value, schema: &Value, value: &Value, at: &str) ->
         }
     }
     Ok(())
+}
+
+/// Objects that are described together, as one.
+fn merged(document: &Value, parts: &Value) -> Value {
+    let mut all = serde_json::json!({"type": "object", "properties": {}, "required": []});
+    for part in parts.as_array().unwrap() {
+        let named =
+            part["$ref"].as_str().map(|name| document.pointer(name.strip_prefix('#').unwrap()).unwrap());
+        let part = named.unwrap_or(part);
+        let properties = all["properties"].as_object_mut().unwrap();
+        properties.extend(part["properties"].as_object().unwrap().clone());
+        all["required"].as_array_mut().unwrap().extend(part["required"].as_array().unwrap().clone());
+    }
+    all
 }
 
 fn is(ty: &str, value: &Value) -> bool {
