@@ -2,7 +2,8 @@
 
 use clap::Args;
 use muster_loader::progress::Progress;
-use rustix::process::{Pid, Signal, getppid, nice, set_parent_process_death_signal};
+use muster_server::step_back;
+use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 
 use crate::failure::Failure;
 use crate::logging::{listener, listener_of_child};
@@ -10,8 +11,8 @@ use crate::logging::{listener, listener_of_child};
 /// Flags of work that others should not feel.
 #[derive(Debug, Args)]
 pub(crate) struct Background {
-    /// Run at low priority: 19 takes only what nobody else wants, 0 changes nothing
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=19))]
+    /// Run at low priority: 20 takes only what nobody else wants, 1 to 19 are nice values, 0 changes nothing
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=20))]
     nice: Option<u8>,
 
     /// End when this process, which started it, ends
@@ -29,7 +30,7 @@ impl Background {
     pub(crate) fn apply(&self) -> Result<(), Failure> {
         let failed = |what: &str, error| Failure::Store(format!("cannot {what}: {error}"));
         if let Some(by) = self.nice {
-            nice(i32::from(by)).map_err(|error| failed("lower the priority", error))?;
+            step_back(by).map_err(|error| Failure::Store(format!("cannot lower the priority: {error}")))?;
         }
         if let Some(parent) = self.child_of {
             set_parent_process_death_signal(Some(Signal::TERM))

@@ -11,7 +11,6 @@ use muster_loader::config::Config;
 use muster_loader::schedule::Schedule;
 use muster_loader::stop::Stop;
 use muster_server::{Config as Serving, Rebuild, Server, Traces};
-use rustix::process::nice;
 use tokio::runtime::Runtime;
 
 use super::schedule::build_job;
@@ -155,7 +154,7 @@ fn rebuilds(
 fn step_back(by: u8) {
     // Where the system does not allow it, they go on as they are.
     let step_back = move || {
-        let _ = nice(i32::from(by));
+        let _ = muster_server::step_back(by);
     };
     let pool = rayon::ThreadPoolBuilder::new().thread_name(|number| format!("engine-{number}"));
     if pool.start_handler(move |_| step_back()).build_global().is_err() {

@@ -8,6 +8,8 @@ use muster_catalog::Settings;
 use muster_engine::rule::limits::Limits;
 use serde::Deserialize;
 
+use crate::priority::ONLY_WHEN_IDLE;
+
 /// `[serve]` of the configuration.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -34,7 +36,8 @@ pub struct Config {
     pub generations_held: usize,
     /// Threads for counts, previews, profiles and exports; 0 is one a core.
     pub heavy_threads: usize,
-    /// By how much these threads step back behind membership: 0 to 19.
+    /// By how much these threads step back behind membership: 0 not at all, 1 to 19 as nice values, 20 until nothing else wants the
+    /// processor.
     pub heavy_nice: u8,
     /// Heavy questions that may wait, of all callers.
     pub heavy_queue: usize,
@@ -113,7 +116,7 @@ impl Default for Config {
             verify: Verify::Full,
             generations_held: 2,
             heavy_threads: 0,
-            heavy_nice: 10,
+            heavy_nice: ONLY_WHEN_IDLE,
             heavy_queue: 256,
             heavy_queue_per_caller: 64,
             compiling_queue: 10_000,

@@ -13,6 +13,7 @@ use muster_engine::execute::{Halt, Halted, within};
 use tokio::sync::oneshot;
 
 use crate::fault::{Fault, Result};
+use crate::priority::step_back;
 
 /// What the time of a question is taken to be before any was asked.
 const FIRST_GUESS: Duration = Duration::from_millis(2);
@@ -25,7 +26,7 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
 pub(crate) struct PoolSize {
     /// Threads.
     pub(crate) threads: usize,
-    /// By how much they step back, as `nice` counts it.
+    /// By how much they step back.
     pub(crate) nice: u8,
     /// Questions that may wait.
     pub(crate) queue: usize,
@@ -207,7 +208,8 @@ impl Shared {
 
     /// A thread: takes the next job of the caller whose turn it is.
     fn work(&self) {
-        crate::serve::step_back(self.size.nice);
+        // Where the system does not allow it, it goes on as it is.
+        let _ = step_back(self.size.nice);
         while let Some(job) = self.next() {
             if job.halt.halted().is_none() {
                 let begun = Instant::now();

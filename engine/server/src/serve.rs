@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::grpc;
 use crate::listen::{self, Address, Listener, Phase, Protocol, Tally, Terms, Tls};
 use crate::meters::Meters;
+use crate::priority::step_back;
 use crate::rebuild::Rebuild;
 use crate::rest;
 use crate::service::Service;
@@ -228,7 +229,8 @@ impl Every {
     ) -> Result<Self, ServeError> {
         let (end, ended) = std::sync::mpsc::channel();
         let go_on = move || {
-            step_back(nice);
+            // Where the system does not allow it, it goes on as it is.
+            let _ = step_back(nice);
             loop {
                 work();
                 match ended.recv_timeout(every) {
@@ -245,12 +247,5 @@ impl Every {
     fn end(self) {
         drop(self.end);
         let _ = self.thread.join();
-    }
-}
-
-/// Lets this thread step back behind others. Where the system does not allow it, it goes on as it is.
-pub(crate) fn step_back(nice: u8) {
-    if nice > 0 {
-        let _ = rustix::process::nice(i32::from(nice));
     }
 }

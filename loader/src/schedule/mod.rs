@@ -54,8 +54,8 @@ impl Schedule {
     pub fn new(config: &ScheduleConfig, store: &Path, time_zone: &str, job: Job) -> Result<Self> {
         let zone = config.time_zone.as_deref().unwrap_or(time_zone);
         let cron = config.cron.as_deref().map(|cron| Cron::parse(cron, zone)).transpose()?;
-        if config.nice > 19 {
-            return Err(LoadError::Config(format!("schedule.nice is {}; give 0 to 19.", config.nice)));
+        if config.nice > 20 {
+            return Err(LoadError::Config(format!("schedule.nice is {}; give 0 to 20.", config.nice)));
         }
         Ok(Self { store: store.to_owned(), config: config.clone(), cron, job })
     }

@@ -39,7 +39,8 @@ pub struct ScheduleConfig {
     pub timeout_seconds: u64,
     /// Whether a time that passed while nobody was there is made up for at the start.
     pub catch_up: bool,
-    /// Niceness of builds, 0 to 19.
+    /// By how much builds step back behind everything else: 0 not at all, 1 to 19 as nice values, 20 until nothing else wants the
+    /// processor.
     pub nice: u8,
     /// So many runs are remembered.
     pub keep_runs: usize,
@@ -64,7 +65,7 @@ impl Default for ScheduleConfig {
             retry_after_seconds: 300,
             timeout_seconds: 12 * 3600,
             catch_up: true,
-            nice: 10,
+            nice: 20,
             keep_runs: 200,
             webhook: None,
             webhook_file: None,

@@ -12,9 +12,8 @@ use serde::forward_to_deserialize_any;
 
 use super::Config;
 use crate::listen::Address;
+use crate::priority::ONLY_WHEN_IDLE;
 
-/// As far as `nice` goes.
-const NICE_MAX: u8 = 19;
 /// Words that are less alike than this are not proposed.
 const LIKENESS_MIN: f64 = 0.75;
 
@@ -55,8 +54,11 @@ impl Config {
             return Err(format!("`serve.grpc` and `serve.http` are both {:?}; give each its own", self.grpc));
         }
         self.check_tls()?;
-        if self.heavy_nice > NICE_MAX {
-            return Err(format!("`serve.heavy_nice` is {}, and must be 0 to {NICE_MAX}", self.heavy_nice));
+        if self.heavy_nice > ONLY_WHEN_IDLE {
+            return Err(format!(
+                "`serve.heavy_nice` is {}, and must be 0 to {ONLY_WHEN_IDLE}",
+                self.heavy_nice
+            ));
         }
         let at_least_one = [
             ("follow_ms", self.follow_ms),
@@ -200,7 +202,7 @@ mod tests {
             ("tls_cert = 'c'", "`serve.tls_cert` is given without `serve.tls_key`"),
             ("tls_key = 'k'", "`serve.tls_key` is given without `serve.tls_cert`"),
             ("tls_client_ca = 'c'", "give all three"),
-            ("heavy_nice = 20", "`serve.heavy_nice` is 20, and must be 0 to 19"),
+            ("heavy_nice = 21", "`serve.heavy_nice` is 21, and must be 0 to 20"),
             ("follow_ms = 0", "`serve.follow_ms` is 0, and must be at least 1"),
             ("connections = 0", "`serve.connections` is 0"),
             ("heavy_deadline_ms = 2\ndeadline_max_ms = 1", "more than `serve.deadline_max_ms`"),
@@ -212,7 +214,7 @@ mod tests {
             let error = read(text).unwrap_err();
             assert!(error.contains(want), "{text}: {error}");
         }
-        let fine = "grpc = '127.0.0.1:0'\nhttp = '127.0.0.1:0'\nheavy_threads = 0\ncached_counts = 0\ndrain_ms = 0\nheavy_nice = 19";
+        let fine = "grpc = '127.0.0.1:0'\nhttp = '127.0.0.1:0'\nheavy_threads = 0\ncached_counts = 0\ndrain_ms = 0\nheavy_nice = 20";
         assert!(read(fine).is_ok());
     }
 }

@@ -3,20 +3,35 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use muster_catalog::Settings;
+use muster_engine::rule::limits::Limits;
 use muster_engine::snapshot::Author;
 
 use super::*;
+use crate::catalog::Shelf;
 use crate::config::Config;
 
 fn meters() -> (tempfile::TempDir, Meters) {
+    meters_of(tempfile::tempdir().unwrap(), None)
+}
+
+/// Of a server that has a catalog, which tells more.
+fn meters_with_a_catalog() -> (tempfile::TempDir, Meters) {
     let dir = tempfile::tempdir().unwrap();
+    let settings = Settings::at(format!("sqlite:{}", dir.path().join("catalog.db").display()));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let shelf = runtime.block_on(Shelf::open(settings, &Limits::default())).unwrap();
+    meters_of(dir, Some(Arc::new(shelf)))
+}
+
+fn meters_of(dir: tempfile::TempDir, shelf: Option<Arc<Shelf>>) -> (tempfile::TempDir, Meters) {
     let config = Config { heavy_threads: 1, ..Config::default() };
     let service = Service::new(
         config,
         dir.path(),
         Author { user: "test".to_owned(), host: "here".to_owned(), clock: || 0 },
         None,
-        None,
+        shelf,
     )
     .unwrap();
     (dir, Meters::new(service, Default::default()))
@@ -76,7 +91,7 @@ fn every_fault_has_a_code() {
 
 #[test]
 fn the_page_on_operations_tells_every_metric_and_no_other() {
-    let (_dir, meters) = meters();
+    let (_dir, meters) = meters_with_a_catalog();
     let text = meters.render();
     let page =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operations.md")).unwrap();
@@ -95,7 +110,7 @@ fn named(text: &str) -> BTreeSet<&str> {
 
 #[test]
 fn dashboard_and_alerts_name_only_metrics_that_there_are() {
-    let (_dir, meters) = meters();
+    let (_dir, meters) = meters_with_a_catalog();
     let text = meters.render();
     let told = names(&text);
     let there_is = |name: &str| {

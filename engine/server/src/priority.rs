@@ -1,0 +1,56 @@
+//! How far work steps back that others should not feel.
+//!
+//! A nice value only shares the processor out: a thread that wakes may still wait for the rest of a lower one's turn, milliseconds of
+//! it. What runs in the system's idle class gives way at once, which is what keeps the tail of membership where it is.
+
+use std::io::{Error, Result};
+
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy,
+    thread_native_id,
+};
+
+/// One beyond the last nice value: only when nothing else wants the processor.
+pub const ONLY_WHEN_IDLE: u8 = 20;
+
+/// Lets this thread, and those it starts, step back behind others: 0 changes nothing, 1 to 19 are nice values,
+/// [`ONLY_WHEN_IDLE`] is the idle class.
+pub fn step_back(by: u8) -> Result<()> {
+    if by < ONLY_WHEN_IDLE {
+        return if by == 0 { Ok(()) } else { Ok(rustix::process::nice(i32::from(by)).map(drop)?) };
+    }
+    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle)
+        .map_err(|error| Error::other(format!("the idle class: {error:?}")))
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    /// The class and the nice value of this thread, as the system tells them.
+    fn standing() -> (String, String) {
+        let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        // The state is the third field, and the first after the name.
+        (fields[41 - 3].to_owned(), fields[19 - 3].to_owned())
+    }
+
+    #[test]
+    fn threads_step_back_as_far_as_they_are_told() {
+        let after = |by| {
+            std::thread::spawn(move || {
+                step_back(by).unwrap();
+                let started = std::thread::spawn(standing).join().unwrap();
+                (standing(), started)
+            })
+            .join()
+            .unwrap()
+        };
+        let of = |class: &str, nice: &str| (class.to_owned(), nice.to_owned());
+        assert_eq!(after(0).0, standing());
+        assert_eq!(after(7), (of("0", "7"), of("0", "7")));
+        let (idle, started) = after(ONLY_WHEN_IDLE);
+        assert_eq!((idle.0.as_str(), started.0.as_str()), ("5", "5"));
+    }
+}
