@@ -15,9 +15,10 @@ use crate::gates::{COLUMN_GATE_KEYS, FLOOR_KEYS, GATE_KEYS, GATE_VARIABLES, Gate
 use crate::inputs::InputConfig;
 use crate::schedule::{SCHEDULE_KEYS, ScheduleConfig, Secret};
 use crate::source::{ClickHouseOptions, ClickHouseSource, Compression, ParquetSource, Source, WireFormat};
+use crate::write_back::{WRITE_BACK_KEYS, WriteBackConfig};
 
 /// Keys of each part of the file.
-const TOP_KEYS: [&str; 12] = [
+const TOP_KEYS: [&str; 13] = [
     "store",
     "time_zone",
     "source",
@@ -30,6 +31,7 @@ const TOP_KEYS: [&str; 12] = [
     "schedule",
     "serve",
     "catalog",
+    "write_back",
 ];
 const SOURCE_KEYS: [&str; 25] = [
     "kind",
@@ -95,6 +97,8 @@ pub struct Config {
     pub serve: toml::Table,
     /// Where labels and deliveries are: builds neither read nor check it.
     pub catalog: toml::Table,
+    /// Where members of labels are written to; nowhere unless given. Builds do not read it.
+    pub write_back: Option<WriteBackConfig>,
 }
 
 /// Where the feature table is.
@@ -182,6 +186,7 @@ impl Default for Config {
             schedule: ScheduleConfig::default(),
             serve: toml::Table::new(),
             catalog: toml::Table::new(),
+            write_back: None,
         }
     }
 }
@@ -250,6 +255,7 @@ impl Config {
             ("gates", &GATE_KEYS),
             ("keep", &KEEP_KEYS),
             ("schedule", &SCHEDULE_KEYS),
+            ("write_back", &WRITE_BACK_KEYS),
         ];
         for (name, known) in parts {
             if let Some(toml::Value::Table(part)) = table.get(name) {
@@ -336,6 +342,12 @@ impl Config {
                 other if other.starts_with("serve_") => self.set_serving(&other["serve_".len()..], &value),
                 other if other.starts_with("catalog_") => {
                     self.catalog.insert(other["catalog_".len()..].to_owned(), typed(&value));
+                }
+                other if other.starts_with("write_back_") => {
+                    let key = &other["write_back_".len()..];
+                    if !self.write_back.get_or_insert_default().set(key, &name, &value)? {
+                        return Err(unknown(&name, key, &WRITE_BACK_KEYS, "the variable"));
+                    }
                 }
                 // Typing errors in what is clearly meant for the loader must not pass silently.
                 other => {

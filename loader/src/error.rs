@@ -13,6 +13,10 @@ pub enum LoadError {
     #[error("{0}")]
     Source(String),
 
+    /// Members of labels can't be written.
+    #[error("{0}")]
+    WriteBack(String),
+
     /// A column of the source has a type or a value that can't be loaded.
     #[error("column `{column}`: {message}")]
     Column {

@@ -18,5 +18,6 @@ pub mod schedule;
 pub mod source;
 pub mod stop;
 pub mod synth;
+pub mod write_back;
 
 pub use error::{LoadError, Result};

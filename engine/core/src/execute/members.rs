@@ -54,8 +54,9 @@ impl Audience {
         })
     }
 
-    /// Names the rule, its instant, and the lists that it uses as they are now.
-    fn fingerprint(&self) -> u64 {
+    /// Names the rule, its instant, and the lists that it uses as they are now: in one generation and with the same masks, audiences of
+    /// the same name have the same members.
+    pub fn fingerprint(&self) -> u64 {
         let mut told = format!("{}\n{}", self.now, self.rule);
         for (name, set) in &self.lists {
             if let LabelSet::List(set) = set {

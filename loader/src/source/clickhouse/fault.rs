@@ -12,7 +12,7 @@ const QUOTED_CHARS_MAX: usize = 600;
 
 /// What can be done about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Remedy {
+pub(crate) enum Remedy {
     /// Ask again later.
     Again,
     /// Ask without settings: the user may not change them, or the server does not know one.
@@ -25,26 +25,26 @@ pub(super) enum Remedy {
 
 /// Why an answer is not there, or not whole.
 #[derive(Debug, Clone)]
-pub(super) struct Fault {
-    pub(super) remedy: Remedy,
+pub(crate) struct Fault {
+    pub(crate) remedy: Remedy,
     /// The server's code, if it gave one.
-    pub(super) code: Option<u32>,
-    pub(super) message: String,
+    pub(crate) code: Option<u32>,
+    pub(crate) message: String,
 }
 
 impl Fault {
     /// Something that may pass.
-    pub(super) fn passing(message: impl Into<String>) -> Self {
+    pub(crate) fn passing(message: impl Into<String>) -> Self {
         Self { remedy: Remedy::Again, code: None, message: message.into() }
     }
 
     /// Something that stays.
-    pub(super) fn lasting(message: impl Into<String>) -> Self {
+    pub(crate) fn lasting(message: impl Into<String>) -> Self {
         Self { remedy: Remedy::Person, code: None, message: message.into() }
     }
 
     /// What the crate reports.
-    pub(super) fn of(error: &Error) -> Self {
+    pub(crate) fn of(error: &Error) -> Self {
         match error {
             Error::BadResponse(text) => Self::answered(text),
             Error::Network(cause) => Self::of_network(cause.as_ref()),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use clickhouse::insert_formatted::BufInsertFormatted;
 use clickhouse::query::BytesCursor;
 use clickhouse::{Client, Compression as HttpCompression};
 use hyper_rustls::HttpsConnectorBuilder;
@@ -79,7 +80,7 @@ impl Link {
     }
 
     /// The runtime that everything asynchronous runs on.
-    pub(super) fn handle(&self) -> Result<Handle> {
+    pub(crate) fn handle(&self) -> Result<Handle> {
         let runtime = self.threads.0.as_ref();
         runtime
             .map(|runtime| runtime.handle().clone())
@@ -108,7 +109,7 @@ impl Link {
         answer.map_err(|fault| self.failed(&fault))
     }
 
-    pub(super) async fn text_when(&self, query: &str, deadline: Instant) -> Result<String, Fault> {
+    pub(crate) async fn text_when(&self, query: &str, deadline: Instant) -> Result<String, Fault> {
         let mut attempts = Attempts::new(self, deadline);
         loop {
             match self.text_once(query, deadline).await {
@@ -180,6 +181,16 @@ impl Link {
         Ok(Answer::new(cursor, self, deadline))
     }
 
+    /// Begins an insert of rows that are sent later. A batch counts as there only when it is.
+    pub(crate) fn insert(&self, query: &str) -> BufInsertFormatted {
+        let patience = &self.options.patience;
+        let mut insert = self.client.insert_formatted_with(query);
+        if self.takes_settings() {
+            insert = insert.with_setting("async_insert", "0");
+        }
+        insert.with_timeouts(Some(patience.stall), Some(patience.first_byte)).buffered()
+    }
+
     fn settings(&self, arrow: bool) -> Vec<(&'static str, &'static str)> {
         // Whoever stops asking wants nothing more done; and rows left out must be an error.
         let mut settings = vec![
@@ -202,7 +213,7 @@ impl Link {
     }
 
     /// Whether questions for rows come with settings.
-    pub(super) fn takes_settings(&self) -> bool {
+    pub(crate) fn takes_settings(&self) -> bool {
         !self.bare.load(Ordering::Relaxed)
     }
 
@@ -212,7 +223,7 @@ impl Link {
     }
 
     /// When everything must be over.
-    pub(super) fn deadline(&self) -> Instant {
+    pub(crate) fn deadline(&self) -> Instant {
         Instant::now() + self.options.patience.total
     }
 

@@ -1,6 +1,7 @@
 //! A ClickHouse server, over HTTP: a table or a query as a source, and a way to ask it questions.
 //!
-//! Rows come whole or the build fails; docs/clickhouse.md says how that is known. Nothing here writes to a server.
+//! Rows come whole or the build fails; docs/clickhouse.md says how that is known. Who writes to a server (`write_back`)
+//! asks through the same [`Link`].
 
 mod address;
 mod arrow_stream;
@@ -31,9 +32,11 @@ use options::PULLS;
 use pull::{Guard, Pull};
 use table::Table;
 
+pub(crate) use fault::Fault;
 pub(crate) use link::Link;
-pub(crate) use options::quoted;
 pub use options::{ClickHouseOptions, Compression, Rows, WireFormat};
+pub(crate) use options::{literal, quoted};
+pub(crate) use retry::Attempts;
 
 /// A table or a query on a server.
 #[derive(Debug)]

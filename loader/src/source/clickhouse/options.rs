@@ -258,7 +258,7 @@ pub(crate) fn quoted(name: &str) -> String {
 }
 
 /// A text as ClickHouse reads it.
-pub(super) fn literal(text: &str) -> String {
+pub(crate) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 

@@ -10,7 +10,7 @@ use super::link::Link;
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// The attempts at one thing.
-pub(super) struct Attempts<'a> {
+pub(crate) struct Attempts<'a> {
     link: &'a Link,
     deadline: Instant,
     made: u32,
@@ -20,12 +20,12 @@ pub(super) struct Attempts<'a> {
 }
 
 impl<'a> Attempts<'a> {
-    pub(super) fn new(link: &'a Link, deadline: Instant) -> Self {
+    pub(crate) fn new(link: &'a Link, deadline: Instant) -> Self {
         Self { link, deadline, made: 0, dressed: link.takes_settings() }
     }
 
     /// Returns when it is time for the next attempt, or the fault if there is to be none.
-    pub(super) async fn after(&mut self, fault: Fault) -> Result<(), Fault> {
+    pub(crate) async fn after(&mut self, fault: Fault) -> Result<(), Fault> {
         let patience = &self.link.options().patience;
         match fault.remedy {
             Remedy::WithoutSettings if self.dressed => {
