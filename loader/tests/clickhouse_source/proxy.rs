@@ -36,6 +36,29 @@ impl Proxy {
         Self { address, to_end }
     }
 
+    /// In front of a server, but ends so many connections after so many bytes of what is sent to it.
+    pub(crate) fn that_takes(url: &str, bytes: u64, to_end: u64) -> Self {
+        let server = url.trim_start_matches("http://").to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let to_end = Arc::new(AtomicU64::new(to_end));
+        let left = to_end.clone();
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                let (Ok(client), Ok(server)) = (client, TcpStream::connect(&server)) else { continue };
+                let left = left.clone();
+                let (mut answering, mut answered) =
+                    (server.try_clone().unwrap(), client.try_clone().unwrap());
+                thread::spawn(move || {
+                    let _ = std::io::copy(&mut answering, &mut answered);
+                    let _ = answered.shutdown(Shutdown::Write);
+                });
+                thread::spawn(move || answer(client, server, bytes, &left));
+            }
+        });
+        Self { address, to_end }
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
