@@ -14,6 +14,7 @@ mod output;
 mod rebuilding;
 mod request;
 mod signals;
+mod writing_back;
 
 use std::process::ExitCode;
 

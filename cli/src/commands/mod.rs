@@ -29,6 +29,7 @@ mod stats;
 mod synth;
 mod token;
 mod verify;
+mod write_back;
 
 use clap::Subcommand;
 
@@ -66,6 +67,7 @@ pub(crate) enum Command {
     Token(token::Token),
     Push(push::Push),
     Pull(pull::Pull),
+    WriteBack(write_back::WriteBack),
 }
 
 impl Command {
@@ -115,6 +117,7 @@ impl Command {
             Self::Token(command) => command.run(),
             Self::Push(command) => command.run(),
             Self::Pull(command) => command.run(),
+            Self::WriteBack(command) => command.run(),
         }
     }
 }

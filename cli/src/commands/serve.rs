@@ -10,7 +10,7 @@ use muster_loader::author;
 use muster_loader::config::Config;
 use muster_loader::schedule::Schedule;
 use muster_loader::stop::Stop;
-use muster_server::{Config as Serving, Rebuild, Server, Traces};
+use muster_server::{Config as Serving, Rebuild, Server, Traces, WriteBack};
 use tokio::runtime::Runtime;
 
 use super::schedule::build_job;
@@ -18,6 +18,7 @@ use crate::failure::{Failure, Outcome};
 use crate::logging::LogArgs;
 use crate::rebuilding::Rebuilds;
 use crate::signals;
+use crate::writing_back::WritesBack;
 
 /// Answer questions over gRPC and HTTP, until ended by SIGTERM or Ctrl-C
 ///
@@ -74,12 +75,21 @@ impl Serve {
         let rebuilds = self.config.as_deref().map(|file| rebuilds(file, &config, log, &stop)).transpose()?;
         let (rebuild, schedule) =
             rebuilds.map_or((None, None), |(rebuild, thread)| (Some(rebuild), Some(thread)));
-        let served = serve_until((runtime, traces), &stop, serving, &config.store, rebuild, |_| ());
+        let table = config.write_back.as_ref().map(WritesBack::new).transpose()?;
+        let beside = Beside { rebuild, write_back: table.map(|table| table as Arc<dyn WriteBack>) };
+        let served = serve_until((runtime, traces), &stop, serving, &config.store, beside, |_| ());
         if let Some(schedule) = schedule {
             let _ = schedule.join();
         }
         served
     }
+}
+
+/// What a server has done by others.
+#[derive(Default)]
+struct Beside {
+    rebuild: Option<Arc<dyn Rebuild>>,
+    write_back: Option<Arc<dyn WriteBack>>,
 }
 
 /// Where a server listens.
@@ -95,7 +105,7 @@ pub(super) fn serve(
     store: &Path,
     listening: impl FnOnce(Addresses),
 ) -> Result<Outcome, Failure> {
-    serve_until((runtime()?, None), &signals::stop()?, serving, store, None, listening)
+    serve_until((runtime()?, None), &signals::stop()?, serving, store, Beside::default(), listening)
 }
 
 /// The threads that wait for the network.
@@ -111,13 +121,16 @@ fn serve_until(
     stop: &Stop,
     serving: Serving,
     store: &Path,
-    rebuild: Option<Arc<dyn Rebuild>>,
+    beside: Beside,
     listening: impl FnOnce(Addresses),
 ) -> Result<Outcome, Failure> {
     step_back(serving.heavy_nice);
     let said = Addresses { grpc: serving.grpc.clone(), http: serving.http.clone() };
     let served = runtime.block_on(async {
-        let server = Server::bind(serving, store, author::here(), rebuild).await?;
+        let mut server = Server::bind(serving, store, author::here(), beside.rebuild).await?;
+        if let Some(table) = beside.write_back {
+            server = server.write_back(table);
+        }
         // Port 0 is told as the one that the system chose.
         listening(Addresses {
             grpc: server.grpc_address().map_or(said.grpc, |address| address.to_string()),

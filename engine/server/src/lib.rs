@@ -23,6 +23,7 @@ mod service;
 mod sparing;
 mod traces;
 mod watching;
+mod write_back;
 
 pub use access::{TokenEntry, TokensError, TokensFile};
 pub use caller::{Caller, Role};
@@ -32,3 +33,6 @@ pub use priority::{ONLY_WHEN_IDLE, step_back};
 pub use rebuild::{Rebuild, RebuildFault, RebuildPhase, RebuildState, RebuildStatus};
 pub use serve::{ServeError, Server};
 pub use traces::{Traces, TracesError};
+pub use write_back::{
+    WriteBack, WriteBackFault, WriteBackLabel, WriteBackReport, WriteBackWanted, write_back_once,
+};

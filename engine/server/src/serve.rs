@@ -23,6 +23,7 @@ use crate::rebuild::Rebuild;
 use crate::rest;
 use crate::service::Service;
 use crate::watching::Watcher;
+use crate::write_back::WriteBack;
 
 /// Why the server does not run.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +65,7 @@ pub struct Server {
     tls: Option<Arc<Tls>>,
     grpc: Listener,
     http: Listener,
+    write_back: Option<Arc<dyn WriteBack>>,
 }
 
 impl Server {
@@ -87,7 +89,13 @@ impl Server {
         let service = Service::new(config, store, author, rebuild, shelf)
             .map_err(|source| ServeError::System { doing: "start threads", source })?;
         let meters = Arc::new(Meters::new(Arc::clone(&service), [grpc.tally(), http.tally()]));
-        Ok(Self { service, access, meters, tls, grpc, http })
+        Ok(Self { service, access, meters, tls, grpc, http, write_back: None })
+    }
+
+    /// Writes members of labels elsewhere, whenever they may have changed.
+    pub fn write_back(mut self, to: Arc<dyn WriteBack>) -> Self {
+        self.write_back = Some(to);
+        self
     }
 
     /// Where gRPC listens, if that is no file.
@@ -137,6 +145,10 @@ impl Server {
         let telling = tokio::spawn(tell_health(Arc::clone(&self.service), health.clone()));
         let shelf = self.service.shelf.clone();
         let follow = Duration::from_millis(self.service.config.follow_ms);
+        let writing = shelf.as_ref().zip(self.write_back).map(|(shelf, to)| {
+            let (service, shelf) = (Arc::clone(&self.service), Arc::clone(shelf));
+            tokio::spawn(service.write_labels_back(shelf, to))
+        });
         let labels = shelf.map(|shelf| {
             let (service, read) = (Arc::clone(&self.service), Arc::clone(&shelf));
             [
@@ -164,7 +176,7 @@ impl Server {
         end.await;
         tracing::info!("ending: no more connections, what is under way is answered");
         telling.abort();
-        labels.into_iter().flatten().for_each(|task| task.abort());
+        labels.into_iter().flatten().chain(writing).for_each(|task| task.abort());
         grpc::tell_health(&health, false).await;
         phase.send_replace(Phase::Ending);
         let drain = Duration::from_millis(self.service.config.drain_ms);

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-use super::tallies::RESULTS;
+use super::tallies::{RESULTS, WRITTEN};
 use super::text::{Kind, Text};
 use super::{CODES, Meters, Method, OK, process};
 use crate::caller::{Caller, Role};
@@ -31,6 +31,7 @@ impl Meters {
         self.generations(&mut text, &status);
         self.rebuilds(&mut text);
         self.catalog(&mut text);
+        self.write_back(&mut text);
         server(&mut text, &status);
         text.end()
     }
@@ -183,6 +184,26 @@ impl Meters {
         let took = took.filter_map(|(labels, ended)| Some((&labels[..], ended.seconds?)));
         let help = "How long the last rebuild took that ended so.";
         text.many(Gauge, "muster_rebuild_last_duration_seconds", help, took);
+    }
+}
+
+impl Meters {
+    fn write_back(&self, text: &mut Text) {
+        let tally = self.service.generations.tallies().write_back();
+        let labels = WRITTEN.map(|result| [("result", result)]);
+        let counts = labels.iter().zip(tally.labels).map(|(labels, count)| (&labels[..], count as f64));
+        let help = "Labels that were written elsewhere, by what became of each.";
+        text.many(Counter, "muster_write_back_labels_total", help, counts);
+        let help = "Users that were written, once for each of their labels.";
+        text.one(Counter, "muster_write_back_users_total", help, tally.users as f64);
+        let problem = f64::from(u8::from(tally.problem));
+        let help = "1 if something could not be written the last time.";
+        text.one(Gauge, "muster_write_back_problem", help, problem);
+        let complete = tally.complete.map(|at| (&[][..], at.as_second() as f64));
+        let help = "When everything was there last, in Unix seconds.";
+        text.many(Gauge, "muster_write_back_complete_seconds", help, complete);
+        let took = tally.took.map(|took| (&[][..], took.as_secs_f64()));
+        text.many(Gauge, "muster_write_back_last_duration_seconds", "How long the last time took.", took);
     }
 }
 

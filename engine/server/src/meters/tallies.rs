@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::rebuild::{RebuildState, RebuildStatus};
+use crate::write_back::WriteBackReport;
 
 /// Counts since the start.
 #[derive(Debug, Default)]
@@ -21,7 +22,26 @@ pub(crate) struct Tallies {
     /// Of the last one, in nanoseconds.
     swap_nanos: AtomicU64,
     rebuilds: Mutex<Rebuilds>,
+    write_back: Mutex<WriteBackTally>,
 }
+
+/// Members of labels that were written elsewhere.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct WriteBackTally {
+    /// Labels, in the order of [`WRITTEN`].
+    pub(super) labels: [u64; 4],
+    /// Users that were written.
+    pub(super) users: u64,
+    /// Whether something was not written the last time.
+    pub(super) problem: bool,
+    /// When everything was there last.
+    pub(super) complete: Option<Timestamp>,
+    /// How long the last time took.
+    pub(super) took: Option<Duration>,
+}
+
+/// What became of a label, as [`WriteBackTally::labels`] orders it.
+pub(super) const WRITTEN: [&str; 4] = ["written", "unchanged", "removed", "failed"];
 
 /// How often a cache knew the answer.
 #[derive(Debug, Default)]
@@ -95,6 +115,29 @@ impl Tallies {
         rebuilds.ended[at].count += 1;
         rebuilds.ended[at].seconds =
             status.ended.map(|ended| ended.duration_since(status.started).as_secs_f64());
+    }
+
+    /// Members of labels were written elsewhere, or could not be at all.
+    pub(crate) fn written_back(&self, report: Option<&WriteBackReport>, complete: bool, took: Duration) {
+        let mut tally = self.write_back.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(report) = report {
+            let failed = report.failed.len() as u64 + u64::from(report.ended.is_some());
+            for (all, more) in
+                tally.labels.iter_mut().zip([report.written, report.unchanged, report.removed, failed])
+            {
+                *all += more;
+            }
+            tally.users += report.users;
+        }
+        (tally.problem, tally.took) = (!complete, Some(took));
+        if complete {
+            tally.complete = Some(Timestamp::now());
+        }
+    }
+
+    /// What was written.
+    pub(super) fn write_back(&self) -> WriteBackTally {
+        *self.write_back.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Rebuilds that ended, in the order of [`RESULTS`].

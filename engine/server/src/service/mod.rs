@@ -14,6 +14,7 @@ mod reach;
 mod refresh;
 mod slow;
 mod users;
+mod write_back;
 
 use std::path::Path;
 use std::sync::Arc;
