@@ -39,6 +39,7 @@ fn main() -> Result<()> {
         Some(Command::Match(options)) => matching::run(&options),
         Some(Command::Serving(options)) => serving::serving(&options),
         Some(Command::Soak(options)) => serving::soak(&options),
+        Some(Command::Night(options)) => serving::night(&options),
         Some(Command::ServeEmpty { address }) => serving::serve_empty(&address),
         Some(Command::GuardWork { store, rule, times }) => guard::work(&store, &rule, times),
     }

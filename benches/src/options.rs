@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use clap::{Args, Parser, Subcommand};
 
-use crate::serving::{ServingOptions, SoakOptions};
+use crate::serving::{NightOptions, ServingOptions, SoakOptions};
 
 /// Measure Muster beside its peers on the same data, and write docs/benchmarks.md
 #[derive(Debug, Parser)]
@@ -26,6 +26,7 @@ Examples:
   muster-bench --report-only                         the page again, from the tables of the last run
   muster-bench match --users 1000000 --rules 1000,15000
   muster-bench serving --store muster-demo/store     the server under load, and flooded
+  muster-bench night --out docs/benchmarks/night.md  fifteen thousand labels in a new generation
   muster-bench guard                                 instruction counts against the recorded ones";
 
 /// Instead of a run.
@@ -39,6 +40,8 @@ pub(crate) enum Command {
     Serving(ServingOptions),
     /// Load a server for a long time with everything at once: membership, heavy counts, members, rebuilds
     Soak(SoakOptions),
+    /// Count fifteen thousand labels in a new generation while a server is asked for membership
+    Night(NightOptions),
     /// Serve nothing (`serving` starts this in a process of its own)
     #[command(hide = true)]
     ServeEmpty { address: String },

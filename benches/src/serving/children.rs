@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -21,6 +22,8 @@ pub(super) struct Child {
     pub(super) http: Option<String>,
     /// Its configuration, which a rebuild reads again.
     _config: Option<NamedTempFile>,
+    /// Lines of its log at info.
+    log: Arc<Mutex<Vec<String>>>,
 }
 
 impl Child {
@@ -51,16 +54,27 @@ impl Child {
     ) -> Result<Self> {
         let mut process = command.stderr(Stdio::piped()).spawn().with_context(|| format!("{command:?}"))?;
         let errors = process.stderr.take().context("its log")?;
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&log);
         std::thread::spawn(move || {
             for line in BufReader::new(errors).lines().map_while(Result::ok) {
                 if line.contains("ERROR") || line.starts_with("muster:") {
                     eprintln!("{line}");
                 }
+                if line.contains("INFO") {
+                    kept.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+                }
             }
         });
-        let mut child = Self { process, address, http, _config: config };
+        let mut child = Self { process, address, http, _config: config, log };
         child.wait_until_it_answers()?;
         Ok(child)
+    }
+
+    /// Lines of its log that have these words.
+    pub(super) fn told(&self, words: &str) -> Vec<String> {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.iter().filter(|line| line.contains(words)).cloned().collect()
     }
 
     /// Its number among processes.

@@ -39,6 +39,15 @@ pub(super) struct Loaded {
     pub(super) p99_micros: f64,
 }
 
+/// One answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Answered {
+    /// When it was asked for, in microseconds since 1970.
+    pub(super) at_micros: u64,
+    /// How long it took.
+    pub(super) took_micros: f64,
+}
+
 /// A load that goes on.
 pub(super) struct Running {
     process: std::process::Child,
@@ -94,32 +103,46 @@ impl Load {
         Ok(Self { dir, command, log, requests })
     }
 
+    /// Runs it to its end, and tells of each answer.
+    pub(super) fn run_each(mut self) -> Result<Vec<Answered>> {
+        self.finish().map(|(_, answered)| answered)
+    }
+
+    /// Runs it to its end: what it said, and what its log has.
+    fn finish(&mut self) -> Result<(String, Vec<Answered>)> {
+        let output = self.command.output().context("h2load, of the package nghttp2-client")?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut text = String::new();
+        std::fs::File::open(&self.log)?.read_to_string(&mut text)?;
+        let mut answered = Vec::new();
+        for line in text.lines() {
+            let mut fields = line.split('\t').map(str::trim);
+            let (at, status, took) = (fields.next(), fields.next(), fields.next());
+            ensure!(status == Some("200"), "a request failed: {line}");
+            let at_micros = at.and_then(|at| at.parse().ok()).context("no time in the log")?;
+            let took_micros = took.and_then(|took| took.parse().ok()).context("no time in the log")?;
+            answered.push(Answered { at_micros, took_micros });
+        }
+        ensure!(!answered.is_empty(), "no request was answered\n{said}");
+        Ok((said, answered))
+    }
+
     /// Runs it to its end.
     pub(super) fn run(mut self) -> Result<Loaded> {
-        let output = self.command.output().context("h2load, of the package nghttp2-client")?;
-        let said = String::from_utf8_lossy(&output.stdout);
+        let (said, answered) = self.finish()?;
         let finished =
             said.lines().find(|line| line.starts_with("finished in")).context("no summary of h2load")?;
         let per_second = finished.split(", ").nth(1).and_then(|part| part.strip_suffix(" req/s"));
         let per_second =
             per_second.and_then(|number| number.trim().parse().ok()).context("no rate of h2load")?;
-        let mut text = String::new();
-        std::fs::File::open(&self.log)?.read_to_string(&mut text)?;
-        let mut micros = Vec::new();
-        for line in text.lines() {
-            let mut fields = line.split('\t');
-            let (status, took) = (fields.nth(1), fields.next());
-            ensure!(status == Some("200"), "a request failed: {line}");
-            micros.push(took.and_then(|took| took.trim().parse::<f64>().ok()).context("no time in the log")?);
-        }
+        let mut micros: Vec<f64> = answered.iter().map(|answer| answer.took_micros).collect();
         if let Requests::Number(wanted) = self.requests
             && micros.len() as u64 != wanted
         {
             bail!("{} of {wanted} requests were answered\n{said}", micros.len());
         }
-        ensure!(!micros.is_empty(), "no request was answered\n{said}");
         micros.sort_unstable_by(f64::total_cmp);
-        let at = |share: f64| micros[((micros.len() - 1) as f64 * share) as usize];
+        let at = |share| quantile(&micros, share);
         let loaded =
             Loaded { answered: micros.len() as u64, per_second, p50_micros: at(0.5), p99_micros: at(0.99) };
         drop(self.dir);
@@ -131,6 +154,11 @@ impl Load {
         let process = self.command.stdout(Stdio::null()).spawn().context("h2load")?;
         Ok(Running { process, _dir: self.dir })
     }
+}
+
+/// The time that a share of answers, in order of their times, took at most.
+pub(super) fn quantile(micros: &[f64], share: f64) -> f64 {
+    micros[((micros.len() - 1) as f64 * share) as usize]
 }
 
 impl Running {

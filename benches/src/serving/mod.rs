@@ -9,6 +9,7 @@ mod figures;
 mod flood;
 mod idle;
 mod load;
+mod night;
 mod soak;
 
 use std::fmt::Write as _;
@@ -35,6 +36,7 @@ use children::Child;
 use load::{Load, Loaded, Requests};
 
 pub(crate) use empty::serve_empty;
+pub(crate) use night::{NightOptions, night};
 pub(crate) use soak::{SoakOptions, soak};
 
 /// Rules of several conditions whose counts are timed.

@@ -20,6 +20,7 @@ mod storing;
 mod support;
 mod tokens;
 mod verifying;
+mod writing_back;
 
 use support::muster;
 

@@ -94,6 +94,35 @@ fn who_may_not_write_is_told() {
 }
 
 #[test]
+#[ignore = "needs ClickHouse"]
+fn the_rights_that_are_documented_are_enough() {
+    let server = ClickHouse::connect();
+    let (user, database) = (format!("{}_writer", server.database()), server.database());
+    server.run(&format!("CREATE USER {user} IDENTIFIED BY 'secret'"), "UTC");
+    let rights =
+        format!("GRANT SELECT, INSERT, CREATE TABLE, DROP TABLE, ALTER DELETE ON {database}.* TO {user}");
+    server.run(&rights, "UTC");
+    let dir = tempfile::tempdir().unwrap();
+    let password = dir.path().join("password");
+    std::fs::write(&password, "secret").unwrap();
+    let population = Population::new(10_000);
+    let wanted =
+        [population.wanted(1, &[(1, "n < 5000"), (2, "odd")]), population.wanted(2, &[(2, "n < 0")])];
+    for form in [Form::Rows, Form::Bitmap] {
+        let writer = WriteBackConfig {
+            user: Some(user.clone()),
+            password_file: Some(password.clone()),
+            ..config(&server, form)
+        };
+        let to = WriteBack::new(&writer).unwrap();
+        assert_eq!(super::write(&to, &wanted[0]).written, 2);
+        assert_eq!(super::write(&to, &wanted[1]).removed, 1);
+        assert_eq!(super::ids(&server, form, 2), [0; 0]);
+    }
+    server.run(&format!("DROP USER {user}"), "UTC");
+}
+
+#[test]
 #[ignore = "needs an old ClickHouse"]
 fn a_server_that_knows_no_bitmaps_is_too_old_for_them() {
     let server = ClickHouse::connect_old();
