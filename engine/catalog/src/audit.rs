@@ -74,6 +74,17 @@ impl Kind {
     }
 }
 
+impl std::str::FromStr for Kind {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
+            let known = Self::ALL.map(Self::name).join(", ");
+            Error::invalid("kind", format!("`{name}` is none; there are {known}"))
+        })
+    }
+}
+
 /// Something that was done elsewhere and belongs into the audit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
@@ -159,36 +170,21 @@ impl Catalog {
         let size = self.db.settings.page_size(filter.page_size);
         let before = read_number(&filter.page_token, TOKEN)?;
         let mut tx = self.db.read().await?;
-        let outcome = find(&mut tx, filter, Order::NewestFirst, before, size).await;
+        // One more than fits tells whether there are more.
+        let outcome = find(&mut tx, filter, Order::NewestFirst, before, size + 1).await;
         let records = tx.finish(outcome).await?;
         Ok(Page::of(records, size, |record| format!("{TOKEN}{}", record.id)))
     }
 
-    /// All records of a filter as JSON lines, the oldest first, handed on in pieces.
-    pub async fn export_audit(
-        &self,
-        filter: &AuditFilter,
-        mut write: impl FnMut(&str) -> std::io::Result<()>,
-    ) -> Result<u64> {
-        /// Records in one piece.
+    /// Records, the oldest first, that came after the one of this number: some hundreds of them, none at the end. With the number
+    /// of the last one, the next call goes on. The pages of a filter are not looked at.
+    pub async fn audit_after(&self, filter: &AuditFilter, after: Option<u64>) -> Result<Vec<Record>> {
+        /// Records of one piece.
         const PIECE: usize = 500;
-        let (mut after, mut count) = (None, 0);
-        loop {
-            let mut tx = self.db.read().await?;
-            let outcome = find(&mut tx, filter, Order::OldestFirst, after, PIECE).await;
-            let records = tx.finish(outcome).await?;
-            let mut lines = String::new();
-            for record in records.iter().take(PIECE) {
-                lines.push_str(&to_json(record)?);
-                lines.push('\n');
-                after = Some(record.id as i64);
-                count += 1;
-            }
-            write(&lines).map_err(Error::file("write", std::path::Path::new("the export of the audit")))?;
-            if records.len() <= PIECE {
-                return Ok(count);
-            }
-        }
+        let after = after.map(|id| i64::try_from(id).unwrap_or(i64::MAX));
+        let mut tx = self.db.read().await?;
+        let outcome = find(&mut tx, filter, Order::OldestFirst, after, PIECE).await;
+        tx.finish(outcome).await
     }
 }
 
@@ -198,7 +194,7 @@ enum Order {
     OldestFirst,
 }
 
-/// Up to one record more than asked for, so that the caller knows whether there are more.
+/// Up to so many records.
 async fn find(
     tx: &mut Tx<'_>,
     filter: &AuditFilter,
@@ -225,7 +221,7 @@ async fn find(
         sql.push_str(" AND actor = ?");
     }
     let direction = if order == Order::NewestFirst { "DESC" } else { "ASC" };
-    let _ = write!(sql, " ORDER BY id {direction} LIMIT {}", size + 1);
+    let _ = write!(sql, " ORDER BY id {direction} LIMIT {size}");
     let mut asked = sqlx::query(AssertSqlSafe(sql));
     for number in numbers {
         asked = asked.bind(number);
@@ -243,10 +239,7 @@ async fn find(
 fn record(row: &AnyRow, place: &str) -> Result<Record> {
     let corrupt = |what: String| Error::Corrupt { place: place.to_owned(), what };
     let kind: String = value(row, 3, place)?;
-    let kind = Kind::ALL
-        .into_iter()
-        .find(|known| known.name() == kind)
-        .ok_or_else(|| corrupt(format!("a record of the audit is about `{kind}`")))?;
+    let kind = kind.parse().map_err(|_| corrupt(format!("a record of the audit is about `{kind}`")))?;
     let json = |at: usize| -> Result<Option<Json>> {
         nullable::<String>(row, at, place)?
             .map(|text| {

@@ -36,6 +36,10 @@ impl Catalog {
                 "this catalog is in a MySQL server; back it up there, for example with mysqldump --single-transaction",
             ));
         }
+        let itself = self.db.settings.file()?.and_then(|path| fs::canonicalize(path).ok());
+        if itself.is_some() && fs::canonicalize(to).ok() == itself {
+            return Err(Error::invalid("backup", "that file is the catalog itself; name another"));
+        }
         let aside = beside(to, ".part");
         remove(&aside)?;
         let Some(name) = aside.to_str() else {

@@ -29,6 +29,11 @@ impl Catalog {
         Ok(Self { db: Arc::new(Db::open(settings).await?) })
     }
 
+    /// The same for one that was made before: where there is none yet, none is made.
+    pub async fn open_made(settings: Settings) -> Result<Option<Self>> {
+        Ok(Db::open_made(settings).await?.map(|db| Self { db: Arc::new(db) }))
+    }
+
     /// Where it is, for people; without a password.
     pub fn place(&self) -> &str {
         &self.db.place

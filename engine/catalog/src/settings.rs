@@ -1,12 +1,14 @@
 //! What a catalog is told: where it is, how long it may take, how much it holds.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use muster_engine::rule::limits::Limits;
 use serde::Deserialize;
 
 use crate::db::Address;
+use crate::error::Result;
 
 /// Where the catalog is and what bounds it. Fields are those of the section `[catalog]` of a configuration.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -59,6 +61,14 @@ impl Settings {
     /// The defaults for a catalog at this address.
     pub fn at(url: impl Into<String>) -> Self {
         Self { url: url.into(), ..Self::default() }
+    }
+
+    /// The file that holds the catalog, if it is one; none for a server.
+    pub fn file(&self) -> Result<Option<PathBuf>> {
+        Ok(match Address::parse(&self.url)? {
+            Address::Sqlite { path, .. } => Some(path),
+            Address::MySql(_) => None,
+        })
     }
 
     pub(crate) fn connect_timeout(&self) -> Duration {

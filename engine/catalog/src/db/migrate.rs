@@ -23,6 +23,15 @@ impl Db {
         outcome
     }
 
+    /// Whether it holds tables.
+    pub(super) async fn is_made(&self) -> Result<bool> {
+        let mut conn = self.connect().await?;
+        let found = self.found(&mut conn).await;
+        // Nothing was changed; nothing depends on how it ends.
+        let _ = conn.close().await;
+        Ok(!matches!(found?, Found::Nothing))
+    }
+
     async fn migrate_on(&self, conn: &mut AnyConnection) -> Result<()> {
         let found = self.found(conn).await?;
         match found {

@@ -46,6 +46,23 @@ impl Db {
         Ok(db)
     }
 
+    /// The same, or nothing where nobody has made tables yet.
+    pub(crate) async fn open_made(settings: Settings) -> Result<Option<Self>> {
+        let address = Address::parse(&settings.url)?;
+        if let Address::Sqlite { path, .. } = &address
+            && !std::fs::metadata(path).is_ok_and(|file| file.len() > 0)
+        {
+            return Ok(None);
+        }
+        let db = Self::over(&address, settings)?;
+        if !db.is_made().await? {
+            return Ok(None);
+        }
+        db.migrate().await?;
+        db.check_on_opening().await?;
+        Ok(Some(db))
+    }
+
     /// A database to which nobody has connected yet.
     fn over(address: &Address, settings: Settings) -> Result<Self> {
         sqlx::any::install_default_drivers();

@@ -35,6 +35,23 @@ impl Catalog {
         tx.finish(outcome).await
     }
 
+    /// What a change would make of a label, or why it would be refused: goes the whole way and stores nothing.
+    pub async fn try_update_label(
+        &self,
+        caller: &Caller,
+        key: &LabelKey,
+        based_on: u64,
+        change: &LabelChange,
+        now_us: i64,
+    ) -> Result<Label> {
+        caller.check()?;
+        let mut tx = self.db.write().await?;
+        match update(&mut tx, caller, key, based_on, change, now_us).await {
+            Ok(label) => tx.undo().await.map(|()| label),
+            refused => tx.finish(refused).await,
+        }
+    }
+
     /// Removes a label that nothing uses, at this version or at any.
     pub async fn delete_label(
         &self,

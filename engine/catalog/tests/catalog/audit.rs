@@ -90,18 +90,17 @@ async fn an_export_has_them_all(settings: Settings) {
     for at in 0..RECORDS {
         catalog.record(&ann(), rollback(at), NOW + at as i64).await.unwrap();
     }
-    let (mut text, filter) =
-        (String::new(), AuditFilter { from_us: Some(NOW + 50), ..AuditFilter::default() });
-    let count = catalog
-        .export_audit(&filter, |piece| {
-            text.push_str(piece);
-            Ok(())
-        })
-        .await
-        .unwrap();
-    assert_eq!(count, RECORDS - 50);
-    let records: Vec<Record> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(records.len() as u64, count);
+    let filter = AuditFilter { from_us: Some(NOW + 50), ..AuditFilter::default() };
+    let (mut records, mut pieces) = (Vec::<Record>::new(), 0);
+    loop {
+        let piece = catalog.audit_after(&filter, records.last().map(|record| record.id)).await.unwrap();
+        if piece.is_empty() {
+            break;
+        }
+        pieces += 1;
+        records.extend(piece);
+    }
+    assert_eq!((records.len() as u64, pieces), (RECORDS - 50, 3));
     assert!(records.is_sorted_by_key(|record| record.id));
     assert_eq!(records[0].object_id, Some(50));
 }

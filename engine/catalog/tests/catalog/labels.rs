@@ -12,6 +12,7 @@ on_both!(
     names_are_unique_and_case_matters,
     names_that_mean_different_things_in_databases_are_refused,
     a_stale_change_gets_both_versions,
+    a_change_that_is_only_tried_is_not_stored,
     of_eight_edits_at_once_exactly_one_wins,
     a_change_that_changes_nothing_is_none,
     pages_are_complete_and_in_order,
@@ -105,6 +106,23 @@ async fn a_stale_change_gets_both_versions(settings: Settings) {
     }
     let error = catalog.delete_label(&ann(), &named("a"), Some(1), NOW).await.unwrap_err();
     assert!(matches!(error, Error::Conflict { .. }), "{error}");
+}
+
+async fn a_change_that_is_only_tried_is_not_stored(settings: Settings) {
+    let catalog = open(&settings).await;
+    let label = make(&catalog, "a", "true").await;
+    make(&catalog, "b", "label('a')").await;
+    let before = (catalog.export().await.unwrap(), catalog.changes().await.unwrap());
+    let of = |text: &str| LabelChange { rule: Some(rule(text)), ..LabelChange::default() };
+    let key = LabelKey::Id(label.id);
+    let tried = catalog.try_update_label(&bob(), &key, 1, &of("has_poh"), NOW).await.unwrap();
+    assert_eq!((tried.rule.as_str(), tried.version), ("has_poh", 2));
+    let tried = catalog.try_update_label(&bob(), &key, 1, &of("label('b')"), NOW).await;
+    assert!(matches!(tried, Err(Error::Cycle { .. })), "{tried:?}");
+    let tried = catalog.try_update_label(&bob(), &key, 7, &of("has_poh"), NOW).await;
+    assert!(matches!(tried, Err(Error::Conflict { .. })), "{tried:?}");
+    assert_eq!((catalog.export().await.unwrap(), catalog.changes().await.unwrap()), before);
+    assert_eq!(catalog.audit(&AuditFilter::default()).await.unwrap().items.len(), 2);
 }
 
 async fn of_eight_edits_at_once_exactly_one_wins(settings: Settings) {

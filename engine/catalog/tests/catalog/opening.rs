@@ -7,6 +7,7 @@ use crate::fixture::{NOW, ann, make, named, on_both, open};
 
 on_both!(
     opening_again_changes_nothing,
+    one_that_nobody_made_is_not_made_by_looking,
     many_open_a_new_catalog_at_once,
     a_newer_schema_is_refused,
     a_database_of_something_else_is_refused,
@@ -23,6 +24,18 @@ async fn beside(settings: &Settings, statement: &'static str) {
         let mut conn = MySqlConnection::connect(&settings.url).await.unwrap();
         conn.execute(statement).await.unwrap();
     }
+}
+
+async fn one_that_nobody_made_is_not_made_by_looking(settings: Settings) {
+    for _ in 0..2 {
+        assert!(Catalog::open_made(settings.clone()).await.unwrap().is_none());
+    }
+    if let Some(file) = settings.file().unwrap() {
+        assert!(!file.exists());
+    }
+    make(&open(&settings).await, "a", "true").await;
+    let made = Catalog::open_made(settings).await.unwrap().unwrap();
+    assert_eq!(made.export().await.unwrap().labels.len(), 1);
 }
 
 async fn opening_again_changes_nothing(settings: Settings) {

@@ -36,6 +36,8 @@ fn a_backup_is_complete_and_comes_back() {
             }
         });
         catalog.backup(&backup).await.unwrap();
+        let itself = folder.path().join(".").join("catalog.db");
+        assert!(matches!(catalog.backup(&itself).await, Err(Error::Invalid { field: "backup", .. })));
         // A second one takes the place of the first.
         catalog.backup(&backup).await.unwrap();
         writer.await.unwrap();
