@@ -25,6 +25,8 @@ pub(crate) enum Outcome {
 pub(crate) enum Failure {
     /// Status 1: the rule is wrong.
     Rule(String),
+    /// Status 1: what was asked cannot be done as things are.
+    Refused(String),
     /// Status 2: the flags contradict each other or a value makes no sense.
     Usage(String),
     /// Status 3: the store or the source failed.
@@ -38,7 +40,7 @@ impl Failure {
     pub(crate) fn status(&self) -> u8 {
         match self {
             Self::OutputClosed => 0,
-            Self::Rule(_) => 1,
+            Self::Rule(_) | Self::Refused(_) => 1,
             Self::Usage(_) => 2,
             Self::Store(_) => 3,
         }
@@ -53,7 +55,9 @@ impl Failure {
 impl Display for Failure {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Rule(message) | Self::Usage(message) | Self::Store(message) => f.write_str(message),
+            Self::Rule(message) | Self::Refused(message) | Self::Usage(message) | Self::Store(message) => {
+                f.write_str(message)
+            }
             Self::OutputClosed => f.write_str("the output was closed"),
         }
     }
@@ -94,6 +98,28 @@ impl From<ServeError> for Failure {
         match error {
             ServeError::Config(message) => Self::Usage(message),
             other => Self::Store(other.to_string()),
+        }
+    }
+}
+
+/// What is asked of the catalog may be wrong, or not fit what is there; the rest is the database's fault.
+impl From<muster_catalog::Error> for Failure {
+    fn from(error: muster_catalog::Error) -> Self {
+        use muster_catalog::Error;
+        let message = error.to_string();
+        match error {
+            Error::Invalid { .. } => Self::Usage(message),
+            Error::Rule { .. }
+            | Error::Cycle { .. }
+            | Error::NotFound { .. }
+            | Error::NameTaken { .. }
+            | Error::Conflict { .. }
+            | Error::InUse { .. }
+            | Error::NotAllowed { .. }
+            | Error::SelfApproval { .. }
+            | Error::WrongKind { .. }
+            | Error::Import { .. } => Self::Refused(message),
+            _ => Self::Store(message),
         }
     }
 }

@@ -6,10 +6,12 @@
 
 mod arguments;
 mod background;
+mod catalog;
 mod commands;
 mod failure;
 mod formats;
 mod logging;
+mod noting;
 mod output;
 mod rebuilding;
 mod request;

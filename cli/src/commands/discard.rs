@@ -1,10 +1,12 @@
 //! `muster discard`: a build that was held back, removed.
 
 use clap::Args;
+use muster_catalog::audit::Event;
 use muster_loader::author;
 
 use crate::arguments::{ReasonArg, StoreArgs, warn};
 use crate::failure::{Failure, Outcome};
+use crate::noting::note;
 use crate::output::line;
 
 /// Remove a build that was held back
@@ -30,10 +32,15 @@ Examples:
 
 impl Discard {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
-        let mut writer = self.store.open()?.write(&author::here(), "muster discard")?;
+        let store = self.store.open()?;
+        let serving = store.current_generation().ok().flatten();
+        let mut writer = store.write(&author::here(), "muster discard")?;
         let reason = self.reason.as_ref().map(|reason| reason.0.as_str());
         let generation = writer.discard(self.generation, reason)?;
         warn(writer.warnings());
+        drop(writer);
+        let event = Event::generation("discard", generation, serving, serving, reason.unwrap_or_default());
+        note(None, Some(&self.store.dir), event);
         line(&format!("generation {generation} is removed"))?;
         Ok(Outcome::Fine)
     }

@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use muster_engine::snapshot::MaskChange;
+use muster_catalog::audit::{Event, MaskTotals};
+use muster_engine::snapshot::{MaskChange, Store};
 use muster_loader::author;
 use serde::Serialize;
 
 use crate::arguments::StoreArgs;
 use crate::failure::{Failure, Outcome};
+use crate::noting::note;
 use crate::output::{grouped, json_report, line};
 use crate::request::user_ids_in;
 
@@ -75,9 +77,15 @@ impl Masking {
             users.extend(user_ids_in(file)?);
         }
         let store = self.store.open()?;
+        let before = totals(&store)?;
         let changed = store.change_masks(&author::here(), change, &users)?;
-        let masks = store.masks()?;
-        let (erased, opted_out) = (masks.erased().count(), masks.opted_out().count());
+        let after = totals(&store)?;
+        note(
+            None,
+            Some(&self.store.dir),
+            Event::masks(change.name(), users.len() as u64, changed, before, after),
+        );
+        let (erased, opted_out) = (after.erased as usize, after.opted_out as usize);
         if self.json {
             json_report(&Report { given: users.len(), changed, erased, opted_out })?;
         } else {
@@ -88,4 +96,10 @@ impl Masking {
         }
         Ok(Outcome::Fine)
     }
+}
+
+/// How many users the store masks.
+fn totals(store: &Store) -> Result<MaskTotals, Failure> {
+    let masks = store.masks()?;
+    Ok(MaskTotals { erased: masks.erased().count() as u64, opted_out: masks.opted_out().count() as u64 })
 }

@@ -3,6 +3,7 @@
 mod absent;
 mod breakdown;
 mod build;
+mod catalog;
 mod check;
 mod collect;
 mod count;
@@ -65,6 +66,7 @@ pub(crate) enum Command {
     Schedule(schedule::Schedule),
     Serve(serve::Serve),
     Token(token::Token),
+    Catalog(catalog::Catalog),
     Push(push::Push),
     Pull(pull::Pull),
     WriteBack(write_back::WriteBack),
@@ -115,6 +117,7 @@ impl Command {
             Self::Schedule(command) => command.run(log),
             Self::Serve(command) => command.run(log),
             Self::Token(command) => command.run(),
+            Self::Catalog(command) => command.run(),
             Self::Push(command) => command.run(),
             Self::Pull(command) => command.run(),
             Self::WriteBack(command) => command.run(),

@@ -1,10 +1,12 @@
 //! `muster publish`: a build that was held back, into service.
 
 use clap::Args;
+use muster_catalog::audit::Event;
 use muster_loader::author;
 
 use crate::arguments::{ReasonArg, StoreArgs, warn};
 use crate::failure::{Failure, Outcome};
+use crate::noting::note;
 use crate::output::line;
 
 /// Put a build into service that was held back
@@ -35,6 +37,9 @@ impl Publish {
         let mut writer = self.store.open()?.write(&author::here(), "muster publish")?;
         let moved = writer.publish_held(self.generation, &self.accept.0)?;
         warn(writer.warnings());
+        drop(writer);
+        let event = Event::generation("publish", moved.to, moved.from, Some(moved.to), &self.accept.0);
+        note(None, Some(&self.store.dir), event);
         match moved.from {
             Some(from) => line(&format!("generation {} is in service; before, it was {from}", moved.to))?,
             None => line(&format!("generation {} is in service", moved.to))?,

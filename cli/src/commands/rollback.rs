@@ -1,10 +1,12 @@
 //! `muster rollback`: another generation into service, at once.
 
 use clap::Args;
+use muster_catalog::audit::Event;
 use muster_loader::author;
 
 use crate::arguments::{ReasonArg, StoreArgs, warn};
 use crate::failure::{Failure, Outcome};
+use crate::noting::note;
 use crate::output::line;
 
 /// Put the previous generation back into service, at once
@@ -33,8 +35,13 @@ Examples:
 impl Rollback {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         let mut writer = self.store.open()?.write(&author::here(), "muster rollback")?;
-        let moved = writer.rollback(self.to, self.reason.as_ref().map(|reason| reason.0.as_str()))?;
+        let reason = self.reason.as_ref().map(|reason| reason.0.as_str());
+        let moved = writer.rollback(self.to, reason)?;
         warn(writer.warnings());
+        drop(writer);
+        let event =
+            Event::generation("rollback", moved.to, moved.from, Some(moved.to), reason.unwrap_or_default());
+        note(None, Some(&self.store.dir), event);
         match moved.from {
             Some(from) => line(&format!("generation {} is in service; before, it was {from}", moved.to))?,
             None => line(&format!("generation {} is in service", moved.to))?,

@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
+use muster_catalog::audit::Event;
 use muster_loader::config::Config;
 use muster_server::{Config as Serving, Role, TokensFile};
 use serde::Serialize;
+use serde_json::json;
 
 use crate::arguments::ahead;
 use crate::failure::{Failure, Outcome};
+use crate::noting::note;
 use crate::output::{Align, json_line, line, stdout, table};
 
 /// Make, list and revoke the tokens that a server asks for
@@ -108,6 +111,18 @@ impl FileArgs {
     }
 }
 
+impl FileArgs {
+    /// Notes what was done to a token in the audit of the catalog that the same server uses.
+    fn note(&self, file: &TokensFile, event: Event) {
+        let store = match (&self.tokens_file, &self.store) {
+            // Beside the file, as both are beside the store unless said otherwise.
+            (Some(_), _) => Some(file.path().with_file_name("store")),
+            (None, store) => store.clone(),
+        };
+        note(self.config.as_deref(), store.as_deref(), event);
+    }
+}
+
 /// A token as programs read it.
 #[derive(Debug, Serialize)]
 struct Told {
@@ -138,6 +153,8 @@ impl Create {
             expires.map_err(|_| Failure::Usage("--expires is beyond the end of the calendar".to_owned()))?;
         let token = file.create(&self.name, self.role, created, expires)?;
         line(&token)?;
+        let after = json!({ "role": self.role, "expires": expires.map(|end| end.to_string()) });
+        self.file.note(&file, Event::token("create", &self.name, None, Some(after)));
         eprintln!("muster: its hash is in {}; the token is not shown again", file.path().display());
         Ok(Outcome::Fine)
     }
@@ -179,7 +196,11 @@ fn row(token: Told) -> [String; 4] {
 impl Revoke {
     fn run(self) -> Result<Outcome, Failure> {
         let file = self.file.file()?;
+        let before = file.list()?.into_iter().find(|token| token.name == self.name);
         file.revoke(&self.name)?;
+        let before = before
+            .map(|token| json!({ "role": token.role, "expires": token.expires.map(|end| end.to_string()) }));
+        self.file.note(&file, Event::token("revoke", &self.name, before, None));
         line(&format!("{} is revoked", self.name))?;
         Ok(Outcome::Fine)
     }

@@ -5,6 +5,7 @@
 
 mod asking;
 mod bad_input;
+mod cataloging;
 mod counting;
 mod deploying;
 mod differing;

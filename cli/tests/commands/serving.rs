@@ -14,13 +14,13 @@ use crate::support::{build, command, folder, source};
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A server, killed when it is dropped.
-struct Serving {
+pub(crate) struct Serving {
     process: Child,
     http: String,
 }
 
 impl Serving {
-    fn start(store: &Path) -> Self {
+    pub(crate) fn start(store: &Path) -> Self {
         let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let (grpc, http) = (free(), free());
         let mut serve = command(&["serve", "--grpc", &grpc, "--http", &http]);
@@ -29,7 +29,7 @@ impl Serving {
     }
 
     /// Waits until it says that it is ready, and tells how long that took.
-    fn ready(&self) -> Duration {
+    pub(crate) fn ready(&self) -> Duration {
         let begun = Instant::now();
         while !get(&self.http, "/readyz").is_some_and(|answer| answer.starts_with("HTTP/1.1 200")) {
             assert!(begun.elapsed() < PATIENCE, "it is never ready");

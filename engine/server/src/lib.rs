@@ -5,6 +5,7 @@
 //! `docs/serving.md` says what holds.
 
 mod access;
+mod audit;
 mod caller;
 mod catalog;
 mod config;
@@ -26,6 +27,7 @@ mod watching;
 mod write_back;
 
 pub use access::{TokenEntry, TokensError, TokensFile};
+pub use audit::AuditRecord;
 pub use caller::{Caller, Role};
 pub use config::{Config, Tokens, Verify};
 pub use muster_catalog::Settings as CatalogSettings;

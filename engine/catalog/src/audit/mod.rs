@@ -3,6 +3,8 @@
 //! A record is written in the transaction of the change it tells of. No secret belongs into one: what others record here
 //! names tokens and never shows them.
 
+mod event;
+
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +12,7 @@ use serde_json::Value as Json;
 use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
+pub use self::event::{Event, MaskTotals};
 use crate::caller::{Caller, check_name, check_text, shortened};
 use crate::catalog::Catalog;
 use crate::db::{Counter, Tx, nullable, value};
@@ -83,25 +86,6 @@ impl std::str::FromStr for Kind {
             Error::invalid("kind", format!("`{name}` is none; there are {known}"))
         })
     }
-}
-
-/// Something that was done elsewhere and belongs into the audit.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Event {
-    /// What it is about.
-    pub kind: Kind,
-    /// What was done, in a word: `rollback`, `create`.
-    pub action: String,
-    /// The number of what it was done to, if it has one.
-    pub id: Option<u64>,
-    /// The name of what it was done to; may be empty.
-    pub name: String,
-    /// How it was before.
-    pub before: Option<Json>,
-    /// How it was after.
-    pub after: Option<Json>,
-    /// What was said about it.
-    pub comment: String,
 }
 
 /// A record of the audit.
