@@ -25,8 +25,10 @@ pub struct AuditRecord {
     /// The name of what it was done to; empty if it has none.
     pub object: String,
     /// How it was before.
+    #[schema(value_type = Option<serde_json::Map<String, Json>>)]
     pub before: Option<Json>,
     /// How it was after.
+    #[schema(value_type = Option<serde_json::Map<String, Json>>)]
     pub after: Option<Json>,
     /// What was said about it.
     pub comment: String,

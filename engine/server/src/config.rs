@@ -6,12 +6,12 @@ use std::path::PathBuf;
 
 use muster_catalog::Settings;
 use muster_engine::rule::limits::Limits;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::priority::ONLY_WHEN_IDLE;
 
 /// `[serve]` of the configuration.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where gRPC listens: `HOST:PORT`, or `unix:/path/to/socket`.
@@ -69,7 +69,8 @@ pub struct Config {
     pub slow_rule_ms: u64,
     /// How long a server that is told to end waits for what it is doing, in milliseconds.
     pub drain_ms: u64,
-    /// Where traces go, OTLP; nowhere unless given.
+    /// Where traces go, OTLP; nowhere unless given. It may hold a password, so it is written nowhere.
+    #[serde(skip_serializing)]
     pub otlp: Option<String>,
     /// Bounds on rules.
     pub rules: Limits,
@@ -79,7 +80,7 @@ pub struct Config {
 }
 
 /// Whether callers must have a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tokens {
     /// They must, unless the server listens on this machine alone.
@@ -92,7 +93,7 @@ pub enum Tokens {
 }
 
 /// How much is verified before a generation is put into service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verify {
     /// Everything, once a generation on this disk.

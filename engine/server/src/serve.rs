@@ -117,8 +117,9 @@ impl Server {
     fn watch_files(&self) -> Result<Every, ServeError> {
         let (access, tls) = (Arc::clone(&self.access), self.tls.clone());
         let every = Duration::from_millis(self.service.config.follow_ms);
+        let notes = self.service.own_notes();
         Every::start("watcher", every, 0, move || {
-            access.look();
+            access.look().into_iter().for_each(|event| notes.note(event));
             if let Some(tls) = &tls {
                 tls.look();
             }
@@ -142,6 +143,7 @@ impl Server {
         let (routes, health) = grpc::routes(&self.service, &self.access, &watched);
         let follower = self.follow_store()?;
         let watcher = self.watch_files()?;
+        tokio::spawn(Arc::clone(&self.service).note_configuration());
         let telling = tokio::spawn(tell_health(Arc::clone(&self.service), health.clone()));
         let shelf = self.service.shelf.clone();
         let follow = Duration::from_millis(self.service.config.follow_ms);

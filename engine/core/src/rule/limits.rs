@@ -1,13 +1,13 @@
 //! Bounds on what a rule may cost before it is even planned. Each has a name in the configuration
 //! (`[rules]`), a default here and an error that states both.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::ast::{Literal, Operand, Rule};
 use super::error::RuleError;
 
 /// Bounds on a single rule. All are inclusive.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Bytes of a rule, as text or as JSON.

@@ -3,6 +3,7 @@
 //! Looking a token up is one hash and one look into a map that is exchanged whole when the file changes, so asking never waits.
 //! A token itself is never kept, logged or repeated in an answer.
 
+mod changes;
 mod token;
 mod tokens;
 
@@ -14,6 +15,7 @@ use arc_swap::ArcSwap;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use jiff::Timestamp;
+use muster_catalog::audit::Event;
 
 use crate::caller::{Caller, Role};
 use crate::config::Tokens;
@@ -91,20 +93,19 @@ impl Access {
         }
     }
 
-    /// Looks whether the file of tokens changed; to be called now and then.
-    pub(crate) fn look(&self) {
+    /// Looks whether the file of tokens changed; to be called now and then. What changed is told, for the audit.
+    pub(crate) fn look(&self) -> Vec<Event> {
         let changed = || self.followed.lock().unwrap_or_else(PoisonError::into_inner).changed();
-        if self.tokens != Tokens::Off && changed() {
-            self.read_again();
-        }
+        if self.tokens != Tokens::Off && changed() { self.read_again() } else { Vec::new() }
     }
 
-    fn read_again(&self) {
+    fn read_again(&self) -> Vec<Event> {
         match self.file.read() {
             Ok(Some(entries)) => {
                 tracing::info!(tokens = entries.len(), "the file of tokens changed and is in use");
-                self.known.store(Arc::new(map(entries)));
+                let before = self.known.swap(Arc::new(map(entries)));
                 self.warn_of_readers();
+                return changes::events(&before, &self.known.load());
             }
             Ok(None) => {
                 let path = self.file.path().display();
@@ -112,6 +113,7 @@ impl Access {
             }
             Err(error) => tracing::error!("{error}; the tokens that were known go on"),
         }
+        Vec::new()
     }
 
     fn warn_of_readers(&self) {

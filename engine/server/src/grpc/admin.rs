@@ -1,14 +1,20 @@
 //! `muster.v1.Admin`.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
+use futures_util::{Stream, StreamExt as _};
+use muster_catalog::audit::AuditFilter;
 use muster_engine::snapshot::MaskChange;
 use muster_proto::v1;
 use muster_proto::v1::admin_server::Admin;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
+use super::audit;
 use super::convert::{clock, columns, instant, listed, rebuild};
 use super::front::Front;
+use super::status::status;
 use crate::meters::Method;
 
 /// The service.
@@ -16,8 +22,12 @@ pub(super) struct AdminService {
     pub(super) front: Arc<Front>,
 }
 
+type ExportAuditStream = Pin<Box<dyn Stream<Item = Result<v1::ExportAuditResponse, Status>> + Send>>;
+
 #[tonic::async_trait]
 impl Admin for AdminService {
+    type ExportAuditStream = ExportAuditStream;
+
     async fn status(
         &self,
         request: Request<v1::StatusRequest>,
@@ -181,6 +191,52 @@ impl Admin for AdminService {
                     generation: changed.origin.map_or(0, |origin| origin.generation),
                     as_of: changed.origin.and_then(|origin| instant(origin.as_of)),
                 })
+            })
+            .await
+    }
+
+    async fn list_audit(
+        &self,
+        request: Request<v1::ListAuditRequest>,
+    ) -> Result<Response<v1::ListAuditResponse>, Status> {
+        self.front
+            .answer(Method::Audit, request, |service, ask, request| async move {
+                let filter = AuditFilter {
+                    page_size: request.page_size,
+                    page_token: request.page_token,
+                    ..audit::filter(request.filter)?
+                };
+                let page = service.audit(&ask, &filter).await?;
+                let (generation, as_of) = service.serving();
+                Ok(v1::ListAuditResponse {
+                    records: page.items.into_iter().map(audit::told).collect(),
+                    next_page_token: page.next_page_token.unwrap_or_default(),
+                    generation,
+                    as_of: as_of.and_then(instant),
+                })
+            })
+            .await
+    }
+
+    async fn export_audit(
+        &self,
+        request: Request<v1::ExportAuditRequest>,
+    ) -> Result<Response<ExportAuditStream>, Status> {
+        self.front
+            .answer(Method::Audit, request, |service, ask, request| async move {
+                let after = (request.after_id > 0).then_some(request.after_id);
+                let pieces = service.export_audit(&ask, audit::filter(request.filter)?, after)?;
+                let stream = ReceiverStream::new(pieces).map(move |piece| {
+                    let piece = piece.map_err(status)?;
+                    let (generation, as_of) = service.serving();
+                    Ok(v1::ExportAuditResponse {
+                        lines: piece.lines,
+                        last_id: piece.last_id,
+                        generation,
+                        as_of: as_of.and_then(instant),
+                    })
+                });
+                Ok(stream.boxed())
             })
             .await
     }

@@ -1,6 +1,7 @@
 //! gRPC: `muster.v1` over the service layer, with health and reflection. Translates and nothing else.
 
 mod admin;
+mod audit;
 mod convert;
 mod deliveries;
 mod front;

@@ -84,6 +84,7 @@ methods! {
     Deliveries,
     MatchDeliveries,
     Reach,
+    Audit,
 }
 
 /// How a request that was answered ended.

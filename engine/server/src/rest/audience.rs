@@ -22,7 +22,7 @@ use crate::fault::Fault;
 use crate::service::Ask;
 
 /// The media type of a stream of JSON documents, one a line.
-const NDJSON: &str = "application/x-ndjson";
+pub(super) const NDJSON: &str = "application/x-ndjson";
 
 type Result<T> = std::result::Result<Answer<T>, Problem>;
 

@@ -4,6 +4,7 @@
 //! the service layer; `wire` holds what is read and written. Every refusal, whoever found its reason, is a `problem`.
 
 mod audience;
+mod audit;
 mod deliveries;
 mod front;
 mod labels;
@@ -85,6 +86,8 @@ fn api(front: &Arc<Front>) -> Router<Arc<Front>> {
         .route("/generations/publish", of(Method::Publish, post(store::publish)))
         .route("/generations/discard", of(Method::Discard, post(store::discard)))
         .route("/generations/rebuild", of(Method::Rebuild, post(store::rebuild)))
+        .route("/audit", of(Method::Audit, get(audit::list)))
+        .route("/audit/export", of(Method::Audit, get(audit::export)))
         .route("/labels", of_labels(get(labels::list).post(labels::create)))
         .route("/labels/filter", of_labels(post(labels::filter)))
         .route("/labels/{id}", of_labels(get(labels::get).put(labels::update).delete(labels::delete)))

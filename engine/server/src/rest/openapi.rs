@@ -12,7 +12,7 @@ use utoipa::{Modify, OpenApi};
 
 use super::front::{REQUEST_ID_HEADER, TIMEOUT_HEADER};
 use super::problem::{Document, PROBLEM_JSON, Problem};
-use super::{audience, deliveries, labels, outside, store, users};
+use super::{audience, audit, deliveries, labels, outside, store, users};
 use crate::access::USER_HEADER;
 use crate::fault::Fault;
 
@@ -33,12 +33,14 @@ expression over the feature columns. Every refusal is a problem document (RFC 94
         (name = "store", description = "Columns, generations, the server's state."),
         (name = "labels", description = "Rules and lists of users under a name."),
         (name = "deliveries", description = "What is shown to whom, and when."),
+        (name = "audit", description = "What was done, by whom and when. Needs the role approver."),
         (name = "outside", description = "Health and measurements."),
     ),
     paths(
         audience::count, audience::preview, audience::profile, audience::explain, audience::overlap, audience::members,
         users::list, users::features, users::feature, users::batch, users::erase, users::opt_out, users::opt_in,
         store::schema, store::status, store::generations, store::rollback, store::publish, store::discard, store::rebuild,
+        audit::list, audit::export,
         labels::list, labels::create, labels::filter, labels::get, labels::update, labels::delete, labels::users,
         labels::append, labels::replace, labels::uses, labels::counts,
         deliveries::list, deliveries::create, deliveries::active, deliveries::preview_reach, deliveries::get,

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use muster_catalog::audit::{Event, Kind};
 use muster_engine::error::Error;
 use muster_engine::schema::Schema;
 use muster_engine::snapshot::{Author, MaskChange, Writer};
 
+use super::audit::totals;
 use super::{Ask, Origin, Service};
 use crate::caller::Role;
 use crate::fault::{Fault, Result};
@@ -135,8 +137,8 @@ impl Service {
     pub(crate) async fn roll_back(self: &Arc<Self>, ask: &Ask, to: u64) -> Result<Rolled> {
         ask.caller.needs(Role::Admin, "rolling back")?;
         self.change_store(ask, "roll back", move |writer| {
-            writer.rollback((to > 0).then_some(to), None)?;
-            Ok(())
+            let moved = writer.rollback((to > 0).then_some(to), None)?;
+            Ok(Event::generation("rollback", moved.to, moved.from, Some(moved.to), ""))
         })
         .await
     }
@@ -152,8 +154,8 @@ impl Service {
             ));
         }
         self.change_store(ask, "publish", move |writer| {
-            writer.publish_held(Some(number), &reason)?;
-            Ok(())
+            let moved = writer.publish_held(Some(number), &reason)?;
+            Ok(Event::generation("publish", moved.to, moved.from, Some(moved.to), &reason))
         })
         .await
     }
@@ -161,9 +163,10 @@ impl Service {
     /// Removes a generation that was held back.
     pub(crate) async fn discard(self: &Arc<Self>, ask: &Ask, number: u64) -> Result<Rolled> {
         ask.caller.needs(Role::Admin, "discarding")?;
+        let serving = self.generations.serving().ok().map(|serving| serving.number());
         self.change_store(ask, "discard", move |writer| {
             writer.discard(Some(number), None)?;
-            Ok(())
+            Ok(Event::generation("discard", number, serving, serving, ""))
         })
         .await
     }
@@ -172,26 +175,30 @@ impl Service {
         self: &Arc<Self>,
         ask: &Ask,
         doing: &'static str,
-        change: impl FnOnce(&mut Writer) -> muster_engine::error::Result<()> + Send + 'static,
+        change: impl FnOnce(&mut Writer) -> muster_engine::error::Result<Event> + Send + 'static,
     ) -> Result<Rolled> {
-        let (service, asked) = (Arc::clone(self), ask.clone());
-        self.heavily(ask, move || {
-            let from = service.generations.serving().ok().map(|serving| serving.number());
-            let by = service.author(&asked);
-            let mut writer = service.generations.store()?.write(&by, doing)?;
-            change(&mut writer).map_err(|error| match error {
-                // Not the disk: the store as it is has nothing to go back to, or is there already.
-                Error::Input { what } => Fault::Precondition { what },
-                error => error.into(),
-            })?;
-            drop(writer);
-            tracing::info!(by = %asked.caller.name, "store changed: {doing}");
-            // Not at the next look: whoever asked sees it in the answer.
-            service.follow_store();
-            let serving = service.generations.serving()?;
-            Ok(Rolled { from, origin: Origin::of(&serving, &asked) })
-        })
-        .await
+        let (service, asked, notes) = (Arc::clone(self), ask.clone(), self.notes(ask));
+        let (rolled, noted) = self
+            .heavily(ask, move || {
+                let from = service.generations.serving().ok().map(|serving| serving.number());
+                let by = service.author(&asked);
+                let mut writer = service.generations.store()?.write(&by, doing)?;
+                let event = change(&mut writer).map_err(|error| match error {
+                    // Not the disk: the store as it is has nothing to go back to, or is there already.
+                    Error::Input { what } => Fault::Precondition { what },
+                    error => error.into(),
+                })?;
+                drop(writer);
+                let noted = notes.begin(event);
+                tracing::info!(by = %asked.caller.name, "store changed: {doing}");
+                // Not at the next look: whoever asked sees it in the answer.
+                service.follow_store();
+                let serving = service.generations.serving()?;
+                Ok((Rolled { from, origin: Origin::of(&serving, &asked) }, noted))
+            })
+            .await?;
+        noted.done().await;
+        Ok(rolled)
     }
 
     fn author(&self, ask: &Ask) -> Author {
@@ -210,14 +217,19 @@ impl Service {
                 "this server has no source to rebuild from; start it with --config, or run `muster build`";
             return Err(Fault::Precondition { what: what.to_owned() });
         };
-        let by = Arc::clone(&ask.caller.name);
-        self.heavily(ask, move || {
-            rebuild.start(accept, &by).map_err(|fault| match fault {
-                RebuildFault::Running { .. } => Fault::Precondition { what: fault.to_string() },
-                RebuildFault::Failed(_) => Fault::Internal { what: fault.to_string() },
+        let (by, notes) = (Arc::clone(&ask.caller.name), self.notes(ask));
+        let event = Event { comment: accept.clone().unwrap_or_default(), ..Event::new(Kind::Rebuild, "ask") };
+        let (status, noted) = self
+            .heavily(ask, move || {
+                let status = rebuild.start(accept, &by).map_err(|fault| match fault {
+                    RebuildFault::Running { .. } => Fault::Precondition { what: fault.to_string() },
+                    RebuildFault::Failed(_) => Fault::Internal { what: fault.to_string() },
+                })?;
+                Ok((status, notes.begin(event)))
             })
-        })
-        .await
+            .await?;
+        noted.done().await;
+        Ok(status)
     }
 
     /// Erases users, lets them opt out or in. Durable, and in force in every answer that begins after this returns.
@@ -229,8 +241,8 @@ impl Service {
     ) -> Result<Changed> {
         ask.caller.needs(Role::Admin, "erasing users and opting out")?;
         self.check_users(user_ids.len())?;
-        let (service, asked) = (Arc::clone(self), ask.clone());
-        self.heavily(ask, move || {
+        let (service, asked, notes) = (Arc::clone(self), ask.clone(), self.notes(ask));
+        let (changed, noted) = self.heavily(ask, move || {
             let serving = service.generations.serving().ok();
             let mut known = 0;
             if let Some(serving) = &serving {
@@ -239,11 +251,19 @@ impl Service {
                 }
             }
             let store = service.generations.store()?;
+            let before = totals(&service.generations.masks());
             let changed = store.change_masks(&service.author(&asked), change, &user_ids)?;
-            service.generations.follow_masks()?;
+            let followed = service.generations.follow_masks();
+            let after = totals(&service.generations.masks());
+            let event = Event::masks(change.name(), user_ids.len() as u64, changed, before, after);
+            let noted = notes.begin(event);
+            followed?;
             tracing::info!(by = %asked.caller.name, users = user_ids.len(), changed, "masks changed: {change:?}");
-            Ok(Changed { changed, known, origin: serving.map(|serving| Origin::of(&serving, &asked)) })
+            let origin = serving.map(|serving| Origin::of(&serving, &asked));
+            Ok((Changed { changed, known, origin }, noted))
         })
-        .await
+        .await?;
+        noted.done().await;
+        Ok(changed)
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use muster_engine::execute::Audience;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
 
 use super::{Ask, Origin, Segment, Service};
@@ -39,6 +39,17 @@ pub(crate) struct MembersBatch {
 }
 
 impl Service {
+    /// One of the streams that may be open at a time.
+    pub(super) fn stream(&self) -> Result<OwnedSemaphorePermit> {
+        Arc::clone(&self.streams).try_acquire_owned().map_err(|_| {
+            let what = format!(
+                "{} streams are open, which is the limit (`serve.streams` in the configuration)",
+                self.config.streams
+            );
+            Fault::Exhausted { what, retry_after: RETRY_STREAM_AFTER }
+        })
+    }
+
     /// The members of a segment. The stream's end is the channel's.
     pub(crate) async fn members(
         self: &Arc<Self>,
@@ -46,13 +57,7 @@ impl Service {
         segment: Segment<'_>,
         of: MembersOf,
     ) -> Result<mpsc::Receiver<Result<MembersBatch>>> {
-        let Ok(permit) = Arc::clone(&self.streams).try_acquire_owned() else {
-            let what = format!(
-                "{} streams are open, which is the limit (`serve.streams` in the configuration)",
-                self.config.streams
-            );
-            return Err(Fault::Exhausted { what, retry_after: RETRY_STREAM_AFTER });
-        };
+        let permit = self.stream()?;
         let generation = self.generation(&ask).await?;
         let audience = self.audience(&generation, &ask, segment, || "segment".to_owned()).await?;
         let origin = Origin::of(&generation, &ask);

@@ -3,6 +3,7 @@
 //! Membership is answered on the thread that received it; everything that looks at more than a few rows goes through the pool.
 
 mod admin;
+mod audit;
 mod counting;
 mod deliveries;
 mod labels;

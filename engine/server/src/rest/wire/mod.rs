@@ -1,6 +1,7 @@
 //! Between the JSON of REST and what the service layer speaks: the only place of REST that knows both, and what OpenAPI describes.
 
 mod answers;
+mod audit;
 mod delivery;
 mod label;
 mod segment;
@@ -16,6 +17,7 @@ pub(super) use delivery::{
     ApprovalsAnswer, DeliveriesAnswer, DeliveriesOf, DeliveryBody, DeliveryRequest, MatchedDeliveries,
     MatchedLabels, ReachAnswer, StepRequest,
 };
+pub(super) use audit::AuditAnswer;
 pub(super) use label::{
     LabelBody, LabelCountsAnswer, LabelRequest, LabelUsesAnswer, LabelsAnswer, LabelsRequest, UploadAnswer,
 };

@@ -1,0 +1,13 @@
+//! What operators and editors see of a server with a catalog: the audit, and the effect of an edit before it is saved. Over REST and
+//! gRPC, against a real server over a small real store.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod auditing;
+#[path = "../rest/client.rs"]
+#[allow(dead_code)]
+mod client;
+#[path = "../fixture/mod.rs"]
+mod fixture;
+#[path = "../rest/shape.rs"]
+mod shape;
+mod support;
