@@ -1,12 +1,13 @@
 //! Reading deliveries: one, pages of them, what was asked for and decided, and all that are live.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use sqlx::AssertSqlSafe;
 
 use super::{Approval, Delivery, Status, rows};
 use crate::catalog::Catalog;
-use crate::db::Counter;
+use crate::db::{Counter, by_chunks, marks};
 use crate::error::Result;
 use crate::page::{Page, read_number};
 
@@ -80,6 +81,33 @@ impl Catalog {
         let found = tx.finish(outcome).await?;
         let found = found.iter().map(|row| rows::delivery(row, &self.db.place)).collect::<Result<_>>()?;
         Ok(Page::of(found, size, |delivery: &Delivery| format!("{TOKEN}{}", delivery.id)))
+    }
+
+    /// All deliveries that are not over and that name one of these labels, in what they are or in what they are asked to become; by number.
+    pub async fn deliveries_of(&self, labels: &[u64], now_us: i64) -> Result<Vec<Delivery>> {
+        let mut tx = self.db.read().await?;
+        let outcome = async {
+            let mut found = BTreeMap::new();
+            for chunk in by_chunks(labels) {
+                let sql = format!(
+                    "{} WHERE {} AND d.id IN (SELECT delivery_id FROM delivery_uses WHERE label_id IN ({}))",
+                    rows::SELECT,
+                    rows::NOT_OVER,
+                    marks(chunk.len())
+                );
+                let mut asked = sqlx::query(AssertSqlSafe(sql)).bind(now_us);
+                for id in chunk {
+                    asked = asked.bind(*id as i64);
+                }
+                for row in tx.all(asked).await? {
+                    let delivery = rows::delivery(&row, &tx.db.place)?;
+                    found.insert(delivery.id, delivery);
+                }
+            }
+            Ok(found)
+        }
+        .await;
+        Ok(tx.finish(outcome).await?.into_values().collect())
     }
 
     /// All that was asked for about a delivery, and what was decided, the oldest first.

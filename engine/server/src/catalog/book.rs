@@ -84,7 +84,48 @@ impl List {
     }
 }
 
+/// Lists alone, whether they can be used or not: what is left of rules in which all other labels were replaced.
+pub(crate) struct Lists<'a>(&'a Book);
+
+impl Lists<'_> {
+    fn get(&self, name: &str) -> Option<&List> {
+        self.0.by_name.get(name)?.list.as_deref()
+    }
+}
+
+impl Labels for Lists<'_> {
+    fn rule(&self, _: &str) -> Option<Rule> {
+        None
+    }
+
+    fn names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn list(&self, name: &str) -> Option<u64> {
+        Some(self.get(name)?.users.len() as u64)
+    }
+
+    fn users(&self, name: &str) -> Option<Vec<u64>> {
+        Some(self.get(name)?.users.clone())
+    }
+
+    fn rows(&self, name: &str, truth: bool, snapshot: &Snapshot, _now: i64) -> Option<RowSet> {
+        if truth { self.get(name)?.rows(snapshot) } else { None }
+    }
+}
+
 impl Book {
+    /// Its lists.
+    pub(crate) fn lists(&self) -> Lists<'_> {
+        Lists(self)
+    }
+
+    /// All labels, those of anybody and those that are disabled.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &LabelRule> {
+        self.by_id.values().map(|entry| &entry.label)
+    }
+
     /// Whether it has everything up to a change of the catalog.
     pub(super) fn is_of(&self, change: u64) -> bool {
         self.change.is_some_and(|known| known >= change)

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use muster_catalog::delivery::{Delivery, Live as Read, Status, Target};
+use muster_catalog::delivery::{Body, Delivery, LabelRef, Live as Read, Status, Target};
 use muster_engine::execute::IndexedRule;
 use muster_engine::rule::ast::Rule;
 use muster_engine::rule::error::RuleError;
@@ -85,18 +85,23 @@ impl Live {
     }
 }
 
-/// A delivery as a rule that users meet or not: its target without its holdout, and the labels that it excludes.
+/// A delivery as a rule that users meet or not.
 pub(crate) fn indexed(delivery: &Delivery, book: &Book, limits: &Limits) -> Result<IndexedRule, RuleError> {
+    let (rule, except) = meant(&delivery.body, book, limits)?;
+    Ok(IndexedRule { key: delivery.id, priority: delivery.body.priority, rule, except })
+}
+
+/// Whom a delivery means: its target without its holdout, and the labels whose users it leaves out.
+pub(crate) fn meant(body: &Body, book: &Book, limits: &Limits) -> Result<(Rule, Vec<Rule>), RuleError> {
     // Who may use which label was asked when the delivery named it.
     let server = Caller { name: "muster".into(), role: Role::Admin };
     // A label's name of today: it may have been renamed since.
-    let label = |id: u64, name: &str| {
-        let name = book.by_id(id, &server).map_or(name, |entry| &entry.label.name);
-        Rule::Label(name.to_owned())
+    let label = |named: &LabelRef| {
+        let name = book.by_id(named.id, &server).map_or(&named.name, |entry| &entry.label.name);
+        Rule::Label(name.clone())
     };
-    let body = &delivery.body;
     let target = match &body.target {
-        Target::Label(named) => label(named.id, &named.name),
+        Target::Label(named) => label(named),
         Target::Rule(text) => Rule::parse(text, limits)?,
     };
     let rule = match &body.holdout {
@@ -106,6 +111,5 @@ pub(crate) fn indexed(delivery: &Delivery, book: &Book, limits: &Limits) -> Resu
             Rule::all(vec![target, Rule::Not(Box::new(Rule::Bucket { salt, low, high }))])
         }
     };
-    let except = body.exclude.iter().map(|named| label(named.id, &named.name)).collect();
-    Ok(IndexedRule { key: delivery.id, priority: body.priority, rule, except })
+    Ok((rule, body.exclude.iter().map(label).collect()))
 }

@@ -24,8 +24,8 @@ use crate::fault::{Fault, Result};
 
 use book::List;
 
-pub(crate) use book::{Book, Entry};
-pub(crate) use live::{Live, indexed};
+pub(crate) use book::{Book, Entry, Seen};
+pub(crate) use live::{Live, indexed, meant};
 
 /// The catalog and what was read of it.
 pub(crate) struct Shelf {

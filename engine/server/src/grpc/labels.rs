@@ -9,7 +9,8 @@ use muster_proto::v1;
 use muster_proto::v1::labels_server::Labels;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::convert::{instant, micros, overlay};
+use super::convert::{instant, micros, overlay, said};
+use super::effect;
 use super::front::Front;
 use crate::fault::{Fault, Result as Answer};
 use crate::meters::Method;
@@ -217,6 +218,21 @@ impl Labels for LabelsService {
                     generation,
                     as_of: as_of.and_then(instant),
                 })
+            })
+            .await
+    }
+
+    async fn preview_label(
+        &self,
+        request: Request<v1::PreviewLabelRequest>,
+    ) -> Result<Response<v1::PreviewLabelResponse>, Status> {
+        self.front
+            .answer(Method::Labels, request, |service, mut ask, request| async move {
+                ask.now = said(request.now.as_ref())?;
+                ask.generation = request.generation;
+                let label = request.label.ok_or_else(missing)?;
+                let of = given(&label, None)?;
+                Ok(effect::told(service.preview_label(&ask, label.id, label.version, of).await?))
             })
             .await
     }

@@ -4,6 +4,7 @@ mod admin;
 mod audit;
 mod convert;
 mod deliveries;
+mod effect;
 mod front;
 mod labels;
 mod segments;

@@ -13,8 +13,8 @@ use super::front::Front;
 use super::problem::Problem;
 use super::read::{Json, LabelId, MaybeJson, Parameters};
 use super::wire::{
-    LabelBody, LabelCountsAnswer, LabelRequest, LabelUsesAnswer, LabelsAnswer, LabelsRequest, MembersPage,
-    UploadAnswer,
+    EffectAnswer, EffectRequest, LabelBody, LabelCountsAnswer, LabelRequest, LabelUsesAnswer, LabelsAnswer,
+    LabelsRequest, MembersPage, UploadAnswer,
 };
 use crate::fault::Fault;
 use crate::service::{Ask, Page, Segment};
@@ -111,6 +111,23 @@ pub(super) async fn update(
 ) -> Result<LabelBody> {
     let key = LabelKey::Id(id);
     Ok(Answer(front.service.update_label(&ask, &key, request.version(), request.of()?).await?.into()))
+}
+
+/// What saving a change of a label would do to its count, and to all that depends on it. Nothing is stored.
+#[utoipa::path(
+    post, path = "/api/v1/labels/{id}/preview", tag = "labels", operation_id = "preview_label",
+    params(("id" = u64, Path, description = "Its number.")),
+    request_body = EffectRequest,
+    responses((status = 200, description = "Counts as they are and as they would be.", body = EffectAnswer)),
+)]
+pub(super) async fn preview(
+    State(front): State<Arc<Front>>,
+    mut ask: Ask,
+    LabelId(id): LabelId,
+    Json(request): Json<EffectRequest>,
+) -> Result<EffectAnswer> {
+    request.fix(&mut ask);
+    Ok(Answer(front.service.preview_label(&ask, id, request.version(), request.of()?).await?.into()))
 }
 
 /// Removes a label that nothing uses.

@@ -92,6 +92,7 @@ fn api(front: &Arc<Front>) -> Router<Arc<Front>> {
         .route("/labels/filter", of_labels(post(labels::filter)))
         .route("/labels/{id}", of_labels(get(labels::get).put(labels::update).delete(labels::delete)))
         .route("/labels/{id}/users", of_labels(get(labels::users).post(labels::append).put(labels::replace)))
+        .route("/labels/{id}/preview", of_labels(post(labels::preview)))
         .route("/labels/{id}/uses", of_labels(get(labels::uses)))
         .route("/labels/{id}/counts", of_labels(get(labels::counts)))
         .route("/deliveries", of_deliveries(get(deliveries::list).post(deliveries::create)))

@@ -25,7 +25,7 @@ pub(crate) enum RuleOf<'a> {
 
 impl RuleOf<'_> {
     /// The field of a label that it is.
-    fn field(self) -> &'static str {
+    pub(super) fn field(self) -> &'static str {
         match self {
             Self::Text(_) => "rule",
             Self::Json(_) => "rules",

@@ -3,6 +3,7 @@
 //! Each test runs on SQLite, and on MySQL where there is one at `MUSTER_TEST_MYSQL`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[allow(dead_code)]
 #[path = "../rest/client.rs"]
 mod client;
 mod databases;

@@ -6,6 +6,7 @@ mod auditing;
 #[path = "../rest/client.rs"]
 #[allow(dead_code)]
 mod client;
+mod effects;
 #[path = "../fixture/mod.rs"]
 mod fixture;
 #[path = "../rest/shape.rs"]

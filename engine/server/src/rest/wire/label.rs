@@ -21,6 +21,23 @@ pub(in super::super) enum LabelStatus {
     Disabled,
 }
 
+impl LabelStatus {
+    /// Whether it can be.
+    pub(super) fn is_enabled(self) -> bool {
+        self == Self::Enabled
+    }
+}
+
+/// The rule that a body gives, in one of two forms.
+pub(super) fn rule_of<'a>(text: Option<&'a str>, tree: Option<&'a RawValue>) -> Result<Option<RuleOf<'a>>> {
+    match (text, tree) {
+        (Some(_), Some(_)) => Err(Fault::invalid("rules", "rule and rules were given; give one of them")),
+        (Some(text), None) => Ok(Some(RuleOf::Text(text))),
+        (None, Some(tree)) => Ok(Some(RuleOf::Json(tree.get()))),
+        (None, None) => Ok(None),
+    }
+}
+
 /// A label.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Label)]
@@ -137,19 +154,11 @@ impl LabelRequest {
 
     /// What is given.
     pub(in super::super) fn of(&self) -> Result<LabelOf<'_>> {
-        let rule = match (&self.rule, &self.rules) {
-            (Some(_), Some(_)) => {
-                return Err(Fault::invalid("rules", "rule and rules were given; give one of them"));
-            }
-            (Some(text), None) => Some(RuleOf::Text(text)),
-            (None, Some(tree)) => Some(RuleOf::Json(tree.get())),
-            (None, None) => None,
-        };
         Ok(LabelOf {
             name: self.name.clone(),
             description: self.description.clone(),
-            rule,
-            enabled: self.status.map(|status| status == LabelStatus::Enabled),
+            rule: rule_of(self.rule.as_deref(), self.rules.as_deref())?,
+            enabled: self.status.map(LabelStatus::is_enabled),
             private: self.private,
         })
     }

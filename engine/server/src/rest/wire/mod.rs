@@ -3,6 +3,7 @@
 mod answers;
 mod audit;
 mod delivery;
+mod effect;
 mod label;
 mod segment;
 mod store;
@@ -13,11 +14,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
 
 pub(super) use answers::{CountAnswer, MembersPage, OverlapAnswer, PreviewAnswer, ProfileAnswer};
+pub(super) use audit::AuditAnswer;
 pub(super) use delivery::{
     ApprovalsAnswer, DeliveriesAnswer, DeliveriesOf, DeliveryBody, DeliveryRequest, MatchedDeliveries,
     MatchedLabels, ReachAnswer, StepRequest,
 };
-pub(super) use audit::AuditAnswer;
+pub(super) use effect::{EffectAnswer, EffectRequest};
 pub(super) use label::{
     LabelBody, LabelCountsAnswer, LabelRequest, LabelUsesAnswer, LabelsAnswer, LabelsRequest, UploadAnswer,
 };
