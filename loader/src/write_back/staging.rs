@@ -91,6 +91,12 @@ impl<'a> Staging<'a> {
             return Err(Fault::passing(what).into());
         }
         self.table.replace(label, &self.name).await?;
+        // Whatever else happened to the table: what was put there is what is there.
+        let there = self.table.digest(&self.table.quoted(), label).await?;
+        if there != sent {
+            let what = format!("the table has {} users, of which {} were put there", there.users, sent.users);
+            return Err(Fault::passing(what).into());
+        }
         Ok(sent)
     }
 

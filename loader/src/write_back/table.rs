@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::members::Digest;
 use super::settings::Form;
@@ -14,6 +14,11 @@ use crate::source::clickhouse::{Fault, Link, literal, quoted};
 
 /// The codes of a server that does not know `groupBitmap`: as a type, and as a function.
 const TOO_OLD: [u32; 2] = [63, 46];
+
+/// From this version on, a partition is not replaced while its parts are merged.
+const MERGES_STAND_STILL_SINCE: u32 = 21;
+/// Between two looks whether merges have ended.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A table that can be written to.
 #[derive(Debug, Clone)]
@@ -25,6 +30,8 @@ pub(super) struct Table {
     deadline: Instant,
     /// What a table like it must say of its engine, where it must say something.
     engine: String,
+    /// Whether a merge that is under way brings back what was replaced meanwhile.
+    merges_interfere: bool,
 }
 
 /// What a table has of a label.
@@ -54,10 +61,14 @@ impl Table {
             }
         };
         let (link, name) = (Arc::clone(link), name.to_owned());
-        let mut table = Self { link, form, database, name, deadline, engine: String::new() };
+        let mut table =
+            Self { link, form, database, name, deadline, engine: String::new(), merges_interfere: false };
         let made = table.ask(&table.definition()).await;
         made.map_err(|fault| table.too_old(fault))?;
         table.engine = table.check().await?;
+        let version = table.ask("SELECT version()").await?;
+        let major = version.trim().split('.').next().and_then(|major| major.parse::<u32>().ok());
+        table.merges_interfere = major.is_some_and(|major| major < MERGES_STAND_STILL_SINCE);
         Ok(table)
     }
 
@@ -180,7 +191,33 @@ impl Table {
     /// Makes another table's partition this label's.
     pub(super) async fn replace(&self, label: u64, from: &str) -> Result<(), Fault> {
         let statement = format!("ALTER TABLE {} REPLACE PARTITION {label} FROM {from}", self.quoted());
-        self.ask(&statement).await.map(drop)
+        if !self.merges_interfere {
+            return self.ask(&statement).await.map(drop);
+        }
+        self.ask(&format!("SYSTEM STOP MERGES {}", self.quoted())).await?;
+        let replaced = async {
+            self.merges_to_end().await?;
+            self.ask(&statement).await.map(drop)
+        };
+        let replaced = replaced.await;
+        self.ask(&format!("SYSTEM START MERGES {}", self.quoted())).await?;
+        replaced
+    }
+
+    /// Waits until nothing is merged in it.
+    async fn merges_to_end(&self) -> Result<(), Fault> {
+        let query = format!(
+            "SELECT count() FROM system.merges WHERE database = {} AND table = {}",
+            literal(&self.database),
+            literal(&self.name)
+        );
+        while self.ask(&query).await?.trim() != "0" {
+            if Instant::now() >= self.deadline {
+                return Err(Fault::lasting("merges of the table do not end; look at system.merges"));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(())
     }
 
     /// Leaves nothing of a label.

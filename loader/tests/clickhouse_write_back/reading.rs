@@ -69,3 +69,34 @@ fn who_reads_bitmaps_sees_those_of_before_or_of_now() {
 fn who_reads_an_old_server_sees_the_rows_of_before_or_of_now() {
     readers_see_one_or_the_other(&ClickHouse::connect_old(), Form::Rows);
 }
+
+/// Replaces a label while the server merges many parts of it.
+fn merges_bring_nothing_back(server: &ClickHouse) {
+    let population = Population::new(1_000);
+    let to = WriteBack::new(&config(server, Form::Rows)).unwrap();
+    write(&to, &population.wanted(1, &[(7, "n < 10")]));
+    for round in 2..5 {
+        for part in 0..8 {
+            let rows =
+                format!("SELECT 7, number * 8 + {part}, toDateTime(1) FROM system.numbers LIMIT 500000");
+            server.run(&format!("INSERT INTO label_user_mapping {rows}"), "UTC");
+        }
+        let mut wanted = population.wanted(round, &[(7, "n < 20")]);
+        wanted.as_of += round as i64;
+        write(&to, &wanted);
+        std::thread::sleep(std::time::Duration::from_millis(1_500));
+        assert_eq!(super::ids(server, Form::Rows, 7).len(), 20);
+    }
+}
+
+#[test]
+#[ignore = "needs ClickHouse"]
+fn a_merge_brings_nothing_back() {
+    merges_bring_nothing_back(&ClickHouse::connect());
+}
+
+#[test]
+#[ignore = "needs an old ClickHouse"]
+fn a_merge_of_an_old_server_brings_nothing_back() {
+    merges_bring_nothing_back(&ClickHouse::connect_old());
+}

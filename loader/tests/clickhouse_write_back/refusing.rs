@@ -97,11 +97,6 @@ fn who_may_not_write_is_told() {
 #[ignore = "needs ClickHouse"]
 fn the_rights_that_are_documented_are_enough() {
     let server = ClickHouse::connect();
-    let (user, database) = (format!("{}_writer", server.database()), server.database());
-    server.run(&format!("CREATE USER {user} IDENTIFIED BY 'secret'"), "UTC");
-    let rights =
-        format!("GRANT SELECT, INSERT, CREATE TABLE, DROP TABLE, ALTER DELETE ON {database}.* TO {user}");
-    server.run(&rights, "UTC");
     let dir = tempfile::tempdir().unwrap();
     let password = dir.path().join("password");
     std::fs::write(&password, "secret").unwrap();
@@ -110,7 +105,7 @@ fn the_rights_that_are_documented_are_enough() {
         [population.wanted(1, &[(1, "n < 5000"), (2, "odd")]), population.wanted(2, &[(2, "n < 0")])];
     for form in [Form::Rows, Form::Bitmap] {
         let writer = WriteBackConfig {
-            user: Some(user.clone()),
+            user: Some("label_writer".into()),
             password_file: Some(password.clone()),
             ..config(&server, form)
         };
@@ -119,7 +114,6 @@ fn the_rights_that_are_documented_are_enough() {
         assert_eq!(super::write(&to, &wanted[1]).removed, 1);
         assert_eq!(super::ids(&server, form, 2), [0; 0]);
     }
-    server.run(&format!("DROP USER {user}"), "UTC");
 }
 
 #[test]
