@@ -30,19 +30,28 @@ pub(crate) fn config(url: &str) -> Config {
 
 /// A server with a catalog in a file.
 pub(crate) fn on_sqlite(test: impl FnOnce(Api)) {
-    let dir = tempfile::tempdir().unwrap();
-    let url = format!("sqlite:{}", dir.path().join("catalog.db").display());
-    test(Api::with(config(&url)));
+    at_sqlite(|url| test(Api::with(config(url))));
 }
 
 /// A server with a catalog in a database of its own.
 pub(crate) fn on_mysql(test: impl FnOnce(Api)) {
+    at_mysql(|url| test(Api::with(config(url))));
+}
+
+/// Where a catalog can be in a file.
+pub(crate) fn at_sqlite(test: impl FnOnce(&str)) {
+    let dir = tempfile::tempdir().unwrap();
+    test(&format!("sqlite:{}", dir.path().join("catalog.db").display()));
+}
+
+/// Where a catalog can be in a database of its own.
+pub(crate) fn at_mysql(test: impl FnOnce(&str)) {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let server = std::env::var("MUSTER_TEST_MYSQL").expect("MUSTER_TEST_MYSQL");
     let server = server.trim_end_matches('/');
     let name = format!("muster_server_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     say(server, &format!("CREATE DATABASE {name}"));
-    test(Api::with(config(&format!("{server}/{name}"))));
+    test(&format!("{server}/{name}"));
     say(server, &format!("DROP DATABASE {name}"));
 }
 

@@ -9,7 +9,16 @@ use serde_json::{Value, json};
 use tonic::Code;
 
 use crate::fixture::FIRST_ID;
-use crate::support::Operated;
+use crate::support::{Operated, with_both};
+
+with_both!(
+    what_operators_do_is_noted_with_how_it_was_and_is,
+    approvers_read_it_and_others_do_not,
+    records_are_found_and_pages_have_them_all,
+    an_export_has_all_of_it_and_goes_on_where_it_was_cut,
+    tokens_that_a_server_takes_up_are_noted_without_their_secrets,
+    what_cannot_be_noted_stays_done,
+);
 
 fn records(server: &Operated, query: &str) -> Vec<Value> {
     server.get("pat", &format!("/audit{query}")).fine()["records"].as_array().unwrap().clone()
@@ -20,9 +29,8 @@ fn what(record: &Value) -> (&str, &str, &str) {
     (text("actor"), text("kind"), text("action"))
 }
 
-#[test]
-fn what_operators_do_is_noted_with_how_it_was_and_is() {
-    let server = Operated::start();
+fn what_operators_do_is_noted_with_how_it_was_and_is(url: &str) {
+    let server = Operated::start(url);
     server.until(|server| records(server, "?kind=server").len() == 1);
     server.post("ada", "/generations/rollback", &json!({})).fine();
     server
@@ -66,9 +74,8 @@ fn what_operators_do_is_noted_with_how_it_was_and_is() {
     assert_eq!(found[6]["after"]["serve"].get("otlp"), None);
 }
 
-#[test]
-fn approvers_read_it_and_others_do_not() {
-    let server = Operated::start();
+fn approvers_read_it_and_others_do_not(url: &str) {
+    let server = Operated::start(url);
     for who in ["pat", "ada"] {
         server.get(who, "/audit").fine();
     }
@@ -90,9 +97,8 @@ fn approvers_read_it_and_others_do_not() {
     });
 }
 
-#[test]
-fn records_are_found_and_pages_have_them_all() {
-    let server = Operated::start();
+fn records_are_found_and_pages_have_them_all(url: &str) {
+    let server = Operated::start(url);
     server.until(|server| records(server, "").len() == 1);
     for name in ["a", "b", "c", "d", "e"] {
         server.make("eddy", &json!({"name": name, "rule": "has_poh"}));
@@ -145,10 +151,9 @@ fn records_are_found_and_pages_have_them_all() {
     });
 }
 
-#[test]
-fn an_export_has_all_of_it_and_goes_on_where_it_was_cut() {
+fn an_export_has_all_of_it_and_goes_on_where_it_was_cut(url: &str) {
     const RECORDS: usize = 1_200;
-    let server = Operated::start();
+    let server = Operated::start(url);
     server.until(|server| records(server, "").len() == 1);
     server.runtime.block_on(async {
         for at in 0..RECORDS {
@@ -187,9 +192,8 @@ fn an_export_has_all_of_it_and_goes_on_where_it_was_cut() {
     assert_eq!(streamed, all[701..]);
 }
 
-#[test]
-fn tokens_that_a_server_takes_up_are_noted_without_their_secrets() {
-    let server = Operated::start();
+fn tokens_that_a_server_takes_up_are_noted_without_their_secrets(url: &str) {
+    let server = Operated::start(url);
     let file = TokensFile::at(&server.tokens_file());
     let token = file.create("late", Role::Editor, Timestamp::now(), None).unwrap();
     server.until(|server| records(server, "?kind=token").len() == 1);
@@ -207,9 +211,8 @@ fn tokens_that_a_server_takes_up_are_noted_without_their_secrets() {
     assert!(!format!("{found:?}").contains(&token));
 }
 
-#[test]
-fn what_cannot_be_noted_stays_done() {
-    let server = Operated::with(|_, settings| settings.read_only = true);
+fn what_cannot_be_noted_stays_done(url: &str) {
+    let server = Operated::with(url, |settings| settings.read_only = true);
     let done = server.post("ada", "/generations/rollback", &json!({})).fine();
     assert_eq!(done["generation"], 1);
     assert!(records(&server, "").is_empty());

@@ -12,7 +12,15 @@ use serde_json::{Value, json};
 use tonic::Code;
 
 use crate::fixture::USERS;
-use crate::support::Operated;
+use crate::support::{Operated, with_both};
+
+with_both!(
+    what_is_told_before_is_what_is_counted_after,
+    what_others_may_not_see_is_counted_and_not_told,
+    what_saving_would_refuse_is_refused_in_the_same_words,
+    a_deadline_ends_it,
+    grpc_tells_the_same,
+);
 
 const HOUR_US: i64 = 3_600_000_000;
 
@@ -137,9 +145,8 @@ fn told(answer: &Value) -> BTreeMap<String, (u64, u64)> {
         .collect()
 }
 
-#[test]
-fn what_is_told_before_is_what_is_counted_after() {
-    let server = Operated::start();
+fn what_is_told_before_is_what_is_counted_after(url: &str) {
+    let server = Operated::start(url);
     let ids = built(&server);
     let path = format!("/labels/{}", ids["poh"]);
     let mut before = counted(&server);
@@ -162,6 +169,12 @@ fn what_is_told_before_is_what_is_counted_after() {
         assert_eq!(told(&previewed), expected, "{text}");
         before = after;
     }
+    // What a delivery's page says of its reach is the same.
+    for delivery in server.get("ada", "/deliveries").fine()["deliveries"].as_array().unwrap() {
+        let Some(expected) = before.get(delivery["name"].as_str().unwrap()) else { continue };
+        let reach = server.get("ada", &format!("/deliveries/{}/reach", delivery["id"])).fine();
+        assert_eq!(reach["reach"], *expected, "{delivery}");
+    }
     // It can also be asked of another generation and another time.
     let body = json!({"rule": "last_active > now() - INTERVAL 1 HOUR", "generation": 1, "now": "2026-11-20T00:00:00Z"});
     let previewed = server.post("ada", &format!("{path}/preview"), &body).fine();
@@ -169,9 +182,8 @@ fn what_is_told_before_is_what_is_counted_after() {
     assert_eq!(previewed["label"]["after"]["share"], 60.0 / USERS as f64);
 }
 
-#[test]
-fn what_others_may_not_see_is_counted_and_not_told() {
-    let server = Operated::start();
+fn what_others_may_not_see_is_counted_and_not_told(url: &str) {
+    let server = Operated::start(url);
     let ids = built(&server);
     let path = format!("/labels/{}/preview", ids["poh"]);
     let names = |answer: &Value| -> Vec<String> {
@@ -205,9 +217,8 @@ fn what_others_may_not_see_is_counted_and_not_told() {
         .problem(404, "not_found");
 }
 
-#[test]
-fn what_saving_would_refuse_is_refused_in_the_same_words() {
-    let server = Operated::start();
+fn what_saving_would_refuse_is_refused_in_the_same_words(url: &str) {
+    let server = Operated::start(url);
     let ids = built(&server);
     let preview = |who: &str, name: &str, body: Value| {
         server.post(who, &format!("/labels/{}/preview", ids[name]), &body)
@@ -257,9 +268,8 @@ fn what_saving_would_refuse_is_refused_in_the_same_words() {
     );
 }
 
-#[test]
-fn a_deadline_ends_it() {
-    let server = Operated::start();
+fn a_deadline_ends_it(url: &str) {
+    let server = Operated::start(url);
     let ids = built(&server);
     let request = v1::PreviewLabelRequest {
         label: Some(v1::Label { id: ids["poh"], rule: "true".into(), ..Default::default() }),
@@ -273,9 +283,8 @@ fn a_deadline_ends_it() {
     });
 }
 
-#[test]
-fn grpc_tells_the_same() {
-    let server = Operated::start();
+fn grpc_tells_the_same(url: &str) {
+    let server = Operated::start(url);
     let ids = built(&server);
     let text = "has_poh AND country = 'US'";
     let rest = server.post("eddy", &format!("/labels/{}/preview", ids["poh"]), &json!({"rule": text})).fine();

@@ -1,6 +1,6 @@
 //! A server with a catalog and a token for each role, and callers that hold one.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -33,17 +33,26 @@ const HOLDERS: [(&str, Role); 5] = [
     ("ada", Role::Admin),
 ];
 
-fn settings(dir: &Path) -> Settings {
-    Settings::at(format!("sqlite:{}", dir.join("catalog.db").display()))
+/// Runs each of these tests with a catalog in SQLite, and with one in MySQL where there is one.
+macro_rules! with_both {
+    ($($test:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[test] fn $test() { crate::databases::at_sqlite(super::$test); })*
+        }
+        mod mysql {
+            $(#[test] #[ignore = "needs MariaDB"] fn $test() { crate::databases::at_mysql(super::$test); })*
+        }
+    };
 }
+pub(crate) use with_both;
 
 impl Operated {
-    pub(crate) fn start() -> Self {
-        Self::with(|_, _| ())
+    pub(crate) fn start(url: &str) -> Self {
+        Self::with(url, |_| ())
     }
 
-    /// The same with another configuration, and something done to the catalog first.
-    pub(crate) fn with(change: impl FnOnce(&mut Config, &mut Settings)) -> Self {
+    /// The same where the server is told something else about the catalog.
+    pub(crate) fn with(url: &str, change: impl FnOnce(&mut Settings)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fixture::store(&dir.path().join(STORE), 2, true);
         let file = TokensFile::at(&dir.path().join("tokens.toml"));
@@ -51,11 +60,10 @@ impl Operated {
         let tokens = HOLDERS.map(token).to_vec();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let catalog = runtime.block_on(Catalog::open(settings(dir.path()))).unwrap();
-        let mut served = settings(dir.path());
-        let mut config = Config { tokens: Tokens::Required, ..fixture::config() };
-        change(&mut config, &mut served);
-        config.catalog = Some(served);
+        let catalog = runtime.block_on(Catalog::open(Settings::at(url))).unwrap();
+        let mut served = Settings::at(url);
+        change(&mut served);
+        let config = Config { tokens: Tokens::Required, catalog: Some(served), ..fixture::config() };
         let api = Api::over(dir, config);
         api.wait_until_ready();
         Self { api, catalog, runtime, tokens }

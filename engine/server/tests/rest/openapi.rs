@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::client::Api;
 
 /// The contract: methods and paths below `/api/v1`.
-const CONTRACT: [(&str, &str); 49] = [
+const CONTRACT: [(&str, &str); 52] = [
     ("post", "/audience/count"),
     ("post", "/audience/preview"),
     ("post", "/audience/profile"),
@@ -23,6 +23,9 @@ const CONTRACT: [(&str, &str); 49] = [
     ("put", "/labels/{id}/users"),
     ("get", "/labels/{id}/uses"),
     ("get", "/labels/{id}/counts"),
+    ("post", "/labels/{id}/preview"),
+    ("get", "/audit"),
+    ("get", "/audit/export"),
     ("get", "/users"),
     ("get", "/users/{id}/features"),
     ("get", "/users/{id}/features/{name}"),
