@@ -321,10 +321,15 @@ fn felt(answered: &[Answered], from: u64, until: u64) -> Option<Felt> {
     Some(Felt { answered: micros.len(), p50: quantile(&micros, 0.5), p99: quantile(&micros, 0.99), most })
 }
 
-/// The seconds in the last of these lines of a log.
+/// What these lines of a log say that counting and noting took, in seconds.
 fn seconds_told(lines: &[String]) -> Option<f64> {
-    let told = lines.last()?.split("seconds=").nth(1)?;
-    told.split([' ', '\u{1b}', ',']).next()?.parse().ok()
+    let of = |line: &String, field: &str| -> Option<f64> {
+        let told = line.split(field).nth(1)?;
+        told.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok()
+    };
+    let millis = lines.iter().map(|line| Some(of(line, "evaluated_ms=")? + of(line, "noted_ms=")?));
+    let millis: Option<f64> = millis.sum();
+    (!lines.is_empty()).then_some(millis? / 1_000.0)
 }
 
 fn median(mut figures: Vec<f64>) -> f64 {

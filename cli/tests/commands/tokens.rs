@@ -71,7 +71,7 @@ fn a_server_that_is_told_nonsense_says_so_in_one_sentence() {
     for (text, named) in [
         ("grcp = 'x'", "did you mean `grpc`?"),
         ("tls_cert = 'x'", "without `serve.tls_key`"),
-        ("heavy_nice = 20", "must be 0 to 19"),
+        ("heavy_nice = 21", "must be 0 to 20"),
     ] {
         fs::write(&config, format!("[serve]\n{text}")).unwrap();
         muster(&serve).refuses(2, &[named]);

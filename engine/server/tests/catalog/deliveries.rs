@@ -57,6 +57,37 @@ fn a_delivery_lives_and_every_step_is_noted(api: Api) {
     assert_eq!(step("ann", "cancel", "campaign is over").fine()["status"], "ongoing");
     assert_eq!(step("bob", "approve", "yes").fine()["status"], "canceled");
     assert_eq!(api.get("/api/v1/deliveries/active").fine()["deliveries"], json!([]));
+    // Every step of it is in the audit, with who took it and what was said.
+    let audit = api.get(&format!("/api/v1/audit?kind=delivery&id={id}")).fine();
+    let told = |record: &Value, field: &str| record[field].as_str().unwrap().to_owned();
+    let mut steps: Vec<[String; 3]> = audit["records"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|record| [told(record, "actor"), told(record, "action"), told(record, "comment")])
+        .collect();
+    let approvals = api.get(&format!("/api/v1/audit?kind=approval&id={id}")).fine();
+    steps.extend(
+        approvals["records"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|record| [told(record, "actor"), told(record, "action"), told(record, "comment")]),
+    );
+    for (who, comment) in [
+        ("ann", "first"),
+        ("bob", "too broad"),
+        ("ann", "narrower"),
+        ("bob", "good"),
+        ("ann", "campaign is over"),
+        ("bob", "yes"),
+    ] {
+        assert!(
+            steps.iter().any(|[actor, _, said]| actor == who && said == comment),
+            "{who}: {comment} in {steps:?}"
+        );
+    }
+    assert!(steps.iter().any(|[actor, action, _]| actor == "ann" && action == "create"), "{steps:?}");
 }
 
 fn a_live_delivery_is_changed_and_canceled_by_two(api: Api) {

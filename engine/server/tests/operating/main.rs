@@ -14,6 +14,7 @@ mod databases;
 mod effects;
 #[path = "../fixture/mod.rs"]
 mod fixture;
+mod roles;
 #[path = "../rest/shape.rs"]
 mod shape;
 mod support;

@@ -1,0 +1,94 @@
+//! Who may do what with labels and deliveries, and whose private labels are whose.
+
+use serde_json::{Value, json};
+
+use crate::fixture::FIRST_ID;
+use crate::support::{Operated, with_both};
+
+with_both!(
+    roles_say_who_may_change_and_who_may_decide,
+    private_labels_are_seen_by_their_creator_and_administrators
+);
+
+fn delivery(target: &Value) -> Value {
+    json!({
+        "name": "welcome",
+        "target": target,
+        "content_type": "onchain_task",
+        "content_id": "task-1",
+        "start_time": "2026-01-01T00:00:00Z",
+        "end_time": "2099-01-01T00:00:00Z",
+    })
+}
+
+fn roles_say_who_may_change_and_who_may_decide(url: &str) {
+    let server = Operated::start(url);
+    let label = json!({"name": "poh", "rule": "has_poh"});
+    let refused = server.post("rita", "/labels", &label).problem(403, "denied");
+    assert!(refused["detail"].as_str().unwrap().contains("needs the role editor"), "{refused}");
+    let id = server.make("eddy", &label)["id"].as_u64().unwrap();
+    assert_eq!(server.get("rita", &format!("/labels/{id}")).fine()["name"], "poh");
+    let change = json!({"rule": "NOT has_poh", "version": 1});
+    server.ask("rita", "PUT", &format!("/labels/{id}"), Some(&change)).problem(403, "denied");
+    server.ask("rita", "DELETE", &format!("/labels/{id}"), None).problem(403, "denied");
+    server.ask("rita", "PUT", &format!("/labels/{id}/users"), Some(&json!({}))).problem(403, "denied");
+
+    let body = delivery(&json!({"label": "poh"}));
+    server.post("rita", "/deliveries", &body).problem(403, "denied");
+    let made = server.post("eddy", "/deliveries", &body);
+    assert_eq!(made.status, 201, "{}", made.text);
+    let id = made.json()["id"].as_u64().unwrap();
+    let step =
+        |who, step: &str| server.post(who, &format!("/deliveries/{id}/{step}"), &json!({"comment": "so"}));
+    step("rita", "submit").problem(403, "denied");
+    step("eddy", "submit").fine();
+    for editor in ["rita", "eddy", "edna"] {
+        step(editor, "approve").problem(403, "denied");
+        step(editor, "reject").problem(403, "denied");
+    }
+    assert_eq!(step("pat", "approve").fine()["status"], "ongoing");
+    // Whoever may ask at all may ask what somebody should see.
+    let seen = server.get("rita", &format!("/users/{FIRST_ID}/deliveries")).fine();
+    assert_eq!(seen["deliveries"][0]["id"], id);
+    step("pat", "cancel").fine();
+    step("pat", "approve").problem(403, "denied");
+    assert_eq!(step("ada", "approve").fine()["status"], "canceled");
+}
+
+fn private_labels_are_seen_by_their_creator_and_administrators(url: &str) {
+    let server = Operated::start(url);
+    let label = json!({"name": "mine", "rule": "has_poh", "private": true});
+    let id = server.make("eddy", &label)["id"].as_u64().unwrap();
+    let has = |who: &str| {
+        let labels = server.get(who, &format!("/users/{FIRST_ID}/labels")).fine();
+        labels["labels"].as_array().unwrap().iter().any(|one| one["name"] == "mine")
+    };
+    server.until(|_| has("eddy"));
+    for who in ["eddy", "ada"] {
+        assert_eq!(server.get(who, &format!("/labels/{id}")).fine()["private"], true);
+        assert_eq!(server.post(who, "/audience/count", &json!({"label": "mine"})).fine()["count"], 1000);
+        assert_eq!(
+            server.post(who, "/audience/count", &json!({"rule": "label('mine')"})).fine()["count"],
+            1000
+        );
+        assert!(has(who), "{who}");
+    }
+    // What somebody else compiled or counted a moment ago does not help others.
+    for who in ["edna", "rita", "pat"] {
+        server.get(who, &format!("/labels/{id}")).problem(404, "not_found");
+        server.post(who, "/audience/count", &json!({"label": "mine"})).problem(404, "not_found");
+        server.post(who, "/audience/count", &json!({"label_id": id})).problem(404, "not_found");
+        let refused =
+            server.post(who, "/audience/count", &json!({"rule": "label('mine')"})).problem(400, "bad_rule");
+        assert!(refused["detail"].as_str().unwrap().contains("unknown label"), "{refused}");
+        assert!(!has(who), "{who}");
+        assert_eq!(server.get(who, "/labels").fine()["labels"], json!([]));
+        let features = server.get(who, &format!("/users/{FIRST_ID}/features?columns=country")).fine();
+        assert_eq!(features["labels"], json!([]), "{who}");
+    }
+    // Nor can others build on it.
+    let on_it = json!({"name": "theirs", "rule": "label('mine') AND country = 'US'"});
+    server.post("edna", "/labels", &on_it).problem(400, "bad_rule");
+    let shown = delivery(&json!({"label": "mine"}));
+    server.post("edna", "/deliveries", &shown).problem(400, "bad_rule");
+}
