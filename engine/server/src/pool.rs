@@ -163,7 +163,9 @@ impl Drop for Pool {
     fn drop(&mut self) {
         self.shared.turns().closed = true;
         self.shared.woken.notify_all();
-        for thread in self.threads.drain(..) {
+        let here = std::thread::current().id();
+        // Work that held the last of whatever holds the pool drops it on a thread of the pool, which ends after that.
+        for thread in self.threads.drain(..).filter(|thread| thread.thread().id() != here) {
             let _ = thread.join();
         }
     }
@@ -291,6 +293,28 @@ mod tests {
         });
         running.recv_timeout(Duration::from_secs(10)).unwrap();
         (release, task)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_pool_that_its_own_work_drops_does_not_wait_for_itself() {
+        let (pool, (begun, running)) = (pool(2, 10, 10), std::sync::mpsc::channel());
+        let ((release, wait), (tell, told)) = (std::sync::mpsc::channel::<()>(), std::sync::mpsc::channel());
+        let (held, asked) = (Arc::clone(&pool), pool);
+        let caller = tokio::spawn(async move {
+            let work = move || {
+                begun.send(()).unwrap();
+                wait.recv().unwrap();
+                let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(held)));
+                tell.send(dropped.is_ok()).unwrap();
+                Ok(())
+            };
+            asked.run(&"a".into(), soon(), work).await
+        });
+        running.recv_timeout(Duration::from_secs(10)).unwrap();
+        caller.abort();
+        assert!(caller.await.unwrap_err().is_cancelled());
+        release.send(()).unwrap();
+        assert!(told.recv_timeout(Duration::from_secs(10)).unwrap());
     }
 
     #[tokio::test(flavor = "multi_thread")]
