@@ -52,11 +52,6 @@ pub(super) fn rows(label: u64, ids: &[u64], time: u32) -> Vec<u8> {
     bytes
 }
 
-/// The ids of a batch in RowBinary.
-pub(super) fn ids(ids: &[u64]) -> Vec<u8> {
-    ids.iter().flat_map(|id| id.to_le_bytes()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,6 +81,5 @@ mod tests {
         let bytes = rows(7, &[1, 1 << 40], 0x0102_0304);
         assert_eq!(bytes.len(), 2 * ROW_BYTES);
         assert_eq!(bytes[..20], [7, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 4, 3, 2, 1]);
-        assert_eq!(ids(&[1, 2])[8..], [2, 0, 0, 0, 0, 0, 0, 0]);
     }
 }

@@ -9,9 +9,9 @@ use std::time::Instant;
 use muster_engine::error::Error;
 use muster_engine::execute::Audience;
 
-use super::members::{Digest, ids, rows};
+use super::members::{Digest, rows};
 use super::settings::Form;
-use super::table::Table;
+use super::table::{Table, definition};
 use crate::source::clickhouse::{Attempts, Fault};
 
 /// After so many seconds nobody writes any more who began then.
@@ -22,6 +22,8 @@ const LEFT_BEHIND_SECONDS: i64 = 24 * 3600;
 pub(super) struct Staging<'a> {
     table: &'a Table,
     name: String,
+    /// Where rows are that become a bitmap.
+    rows: Option<String>,
 }
 
 /// Why a label was not written.
@@ -56,12 +58,19 @@ impl<'a> Staging<'a> {
                 table.ask(&format!("DROP TABLE IF EXISTS {}", table.beside(&name))).await?;
             }
         }
-        let random = RandomState::new().hash_one(Instant::now());
-        let name = table.beside(&format!("{prefix}{now}_{random:016x}"));
+        let new_name = || {
+            let random = RandomState::new().hash_one(Instant::now());
+            table.beside(&format!("{prefix}{now}_{random:016x}"))
+        };
+        let name = new_name();
         // The order must be the other table's, too; an engine that is replicated would want a path of its own.
         let statement = format!("CREATE TABLE IF NOT EXISTS {name} AS {}{}", table.quoted(), table.engine());
         table.ask(&statement).await?;
-        Ok(Self { table, name })
+        let rows = (table.form() == Form::Bitmap).then(new_name);
+        if let Some(rows) = &rows {
+            table.ask(&definition(Form::Rows, rows)).await?;
+        }
+        Ok(Self { table, name, rows })
     }
 
     /// Writes the members of a label, and puts them into their place once they are all there.
@@ -73,7 +82,9 @@ impl<'a> Staging<'a> {
                 other => return other,
             }
             // What came of the attempt before is not known.
-            self.table.ask(&format!("ALTER TABLE {} DROP PARTITION {label}", self.name)).await?;
+            for table in self.tables() {
+                self.table.ask(&format!("ALTER TABLE {table} DROP PARTITION {label}")).await?;
+            }
         }
     }
 
@@ -101,19 +112,10 @@ impl<'a> Staging<'a> {
     }
 
     async fn send(&self, label: u64, audience: &Audience, time: u32) -> Result<Digest, Failed> {
-        let form = self.table.form();
         let of = |error| Failed::from(Fault::of(&error));
-        let mut insert = self.table.link().insert(&match form {
-            Form::Rows => {
-                format!("INSERT INTO {} (label_id, user_id, update_time) FORMAT RowBinary", self.name)
-            }
-            // The server makes the state, so it is one that this server reads.
-            Form::Bitmap => format!(
-                "INSERT INTO {} (label_id, users, update_time) SELECT {label}, groupBitmapState(user_id), \
-                 toDateTime({time}) FROM input('user_id UInt64') FORMAT RowBinary",
-                self.name
-            ),
-        });
+        let into = self.rows.as_ref().unwrap_or(&self.name);
+        let statement = format!("INSERT INTO {into} (label_id, user_id, update_time) FORMAT RowBinary");
+        let mut insert = self.table.link().insert(&statement);
         let mut digest = Digest::default();
         for batch in audience.members(None)?.targetable() {
             let batch = batch?;
@@ -122,32 +124,35 @@ impl<'a> Staging<'a> {
                 return Err(Fault::lasting(what).into());
             }
             digest.add(&batch);
-            insert.write_buffered(&match form {
-                Form::Rows => rows(label, &batch, time),
-                Form::Bitmap => ids(&batch),
-            });
+            insert.write_buffered(&rows(label, &batch, time));
             insert.flush().await.map_err(of)?;
         }
-        match (digest.users, form) {
-            (0, Form::Rows) => {}
-            // An insert without rows is none to some servers.
-            (0, Form::Bitmap) => {
-                let empty = format!(
-                    "INSERT INTO {} (label_id, users, update_time) SELECT {label}, groupBitmapState(number), \
-                     toDateTime({time}) FROM numbers(0)",
-                    self.name
-                );
-                self.table.ask(&empty).await?;
-            }
-            _ => insert.end().await.map_err(of)?,
+        if digest.users > 0 {
+            insert.end().await.map_err(of)?;
+        }
+        if let Some(rows) = &self.rows {
+            // The server makes the state, so it is one that this server reads.
+            let statement = format!(
+                "INSERT INTO {} (label_id, users, update_time) SELECT {label}, groupBitmapState(user_id), \
+                 toDateTime({time}) FROM {rows} WHERE label_id = {label}",
+                self.name
+            );
+            self.table.ask(&statement).await?;
+            self.table.ask(&format!("ALTER TABLE {rows} DROP PARTITION {label}")).await?;
         }
         Ok(digest)
     }
 
+    fn tables(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.name).chain(&self.rows)
+    }
+
     /// Removes it.
     pub(super) async fn remove(self) {
-        if let Err(fault) = self.table.ask(&format!("DROP TABLE IF EXISTS {}", self.name)).await {
-            tracing::warn!(table = self.name, reason = %fault.message, "a table of a write-back stays; a later one removes it");
+        for table in self.tables() {
+            if let Err(fault) = self.table.ask(&format!("DROP TABLE IF EXISTS {table}")).await {
+                tracing::warn!(table, reason = %fault.message, "a table of a write-back stays; a later one removes it");
+            }
         }
     }
 }

@@ -63,7 +63,7 @@ impl Table {
         let (link, name) = (Arc::clone(link), name.to_owned());
         let mut table =
             Self { link, form, database, name, deadline, engine: String::new(), merges_interfere: false };
-        let made = table.ask(&table.definition()).await;
+        let made = table.ask(&definition(form, &table.quoted())).await;
         made.map_err(|fault| table.too_old(fault))?;
         table.engine = table.check().await?;
         let version = table.ask("SELECT version()").await?;
@@ -110,19 +110,6 @@ impl Table {
         self.link.text_when(statement, self.deadline).await
     }
 
-    /// The statement that makes it.
-    fn definition(&self) -> String {
-        let (users, order) = match self.form {
-            Form::Rows => ("user_id UInt64", "(label_id, user_id)"),
-            Form::Bitmap => ("users AggregateFunction(groupBitmap, UInt64)", "label_id"),
-        };
-        format!(
-            "CREATE TABLE IF NOT EXISTS {} (label_id UInt64, {users}, update_time DateTime) ENGINE = MergeTree \
-             PARTITION BY label_id ORDER BY {order}",
-            self.quoted()
-        )
-    }
-
     fn too_old(&self, fault: Fault) -> Fault {
         if self.form == Form::Bitmap && fault.code.is_some_and(|code| TOO_OLD.contains(&code)) {
             let what = "this ClickHouse is too old for groupBitmap; set `form = \"rows\"` in [write_back], or use a newer one";
@@ -148,7 +135,7 @@ impl Table {
                     "the table {} cannot take members of labels: {problem}; name another `table` in [write_back], or drop \
                      this one, and it is made as: {}",
                     self.quoted(),
-                    self.definition()
+                    definition(self.form, &self.quoted())
                 )))
             },
         )
@@ -236,6 +223,18 @@ impl Table {
             .await?;
         Ok(answer.lines().map(unescaped).collect())
     }
+}
+
+/// The statement that makes a table of this form.
+pub(super) fn definition(form: Form, name: &str) -> String {
+    let (users, order) = match form {
+        Form::Rows => ("user_id UInt64", "(label_id, user_id)"),
+        Form::Bitmap => ("users AggregateFunction(groupBitmap, UInt64)", "label_id"),
+    };
+    format!(
+        "CREATE TABLE IF NOT EXISTS {name} (label_id UInt64, {users}, update_time DateTime) ENGINE = MergeTree \
+         PARTITION BY label_id ORDER BY {order}"
+    )
 }
 
 /// What is wrong with a table's columns, told by `system.columns`.

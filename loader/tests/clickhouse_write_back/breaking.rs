@@ -88,7 +88,7 @@ impl Mortal {
     fn kill(mut self) {
         let children = format!("/proc/{0}/task/{0}/children", self.fixture.id());
         for pid in std::fs::read_to_string(children).unwrap().split_whitespace() {
-            Command::new("kill").args(["-9", pid]).status().unwrap();
+            Command::new("kill").args(["-9", pid]).stderr(Stdio::null()).status().unwrap();
         }
         self.fixture.wait().unwrap();
     }

@@ -10,7 +10,7 @@ use super::population::Population;
 use super::{config, table, write};
 
 /// How often labels are replaced under the eyes of readers.
-const ROUNDS: u64 = 40;
+const ROUNDS: u64 = 20;
 
 fn readers_see_one_or_the_other(server: &ClickHouse, form: Form) {
     let population = Population::new(100_000);
@@ -49,7 +49,7 @@ fn readers_see_one_or_the_other(server: &ClickHouse, form: Form) {
     });
     let allowed = ["70000\t1", "60000\t1", "50000\t1", "5000\t1"];
     assert!(seen.keys().all(|line| allowed.contains(&line.as_str())), "{seen:?}");
-    assert!(seen.len() == 4 && seen.values().all(|&times| times > 5), "too few looked: {seen:?}");
+    assert!(seen.len() == 4 && seen.values().all(|&times| times > 3), "too few looked: {seen:?}");
 }
 
 #[test]

@@ -133,7 +133,7 @@ fn classify(code: u32) -> (Remedy, &'static str) {
         47 => (Remedy::Person, "check the columns that the query or the configuration names"),
         62 => (Remedy::Person, "check the `query`"),
         181 => (Remedy::Person, "this table does not know FINAL: remove `final`"),
-        291 | 497 => (Remedy::Person, "grant this user SELECT on it"),
+        291 | 497 => (Remedy::Person, "grant it to this user"),
         241 => {
             (Remedy::Again, "where it stays so, lower `range_rows` or `pulls`, or give the user more memory")
         }
