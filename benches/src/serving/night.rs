@@ -30,13 +30,15 @@ use tonic::transport::Channel;
 use super::children::Child;
 use super::figures::{Figures, Sampler, mib, own_bytes};
 use super::load::{Answered, Load, Requests, quantile};
-use super::told;
+use super::{COUNTED, rule, told};
 use crate::data::Population;
 use crate::labels::rules;
 use crate::machine;
 
 /// Membership over each of four connections, a second.
 const EACH_PER_SECOND: u32 = 500;
+/// Counts of one rule, a second.
+const COUNTS_PER_SECOND: u32 = 20;
 /// Segments that each membership asks about.
 const SEGMENTS: u64 = 5;
 /// Nothing takes so long that is not broken.
@@ -93,6 +95,9 @@ struct Swapped {
     quiet: Felt,
     opening: Felt,
     counting: Felt,
+    /// What counting a rule took, of those who ask for that: before, and while labels are counted, if any did.
+    quiet_counts: Felt,
+    counts: Option<Felt>,
 }
 
 /// What membership felt in a span of time.
@@ -120,7 +125,9 @@ pub(crate) fn night(options: &NightOptions) -> Result<()> {
     let settings = |labels: bool| {
         let url = if labels { catalog.clone() } else { population.home.join("night-empty.db") };
         let url = serde_json::to_string(&format!("sqlite:{}", url.display()))?;
-        anyhow::Ok(format!("[catalog]\nurl = {url}\n\n[serve]\ngenerations_held = 0\nfollow_ms = 50\n"))
+        anyhow::Ok(format!(
+            "[catalog]\nurl = {url}\n\n[serve]\ngenerations_held = 0\nfollow_ms = 50\ncached_counts = 0\n"
+        ))
     };
     let bare = {
         let muster = Child::muster(&options.muster, &store.path, &settings(false)?)?;
@@ -145,18 +152,13 @@ pub(crate) fn night(options: &NightOptions) -> Result<()> {
     let (mut swaps, mut most) = (Vec::new(), 0);
     for number in 0..options.swaps {
         let to = if number % 2 == 0 { store.second } else { store.first };
-        let load = Load::of(
-            "IsInSegment",
-            &muster.address,
-            &asked(user_id),
-            4,
-            4,
-            Requests::Paced {
-                seconds: options.quiet_seconds + options.after_seconds,
-                each_per_second: EACH_PER_SECOND,
-            },
-        )?;
-        let load: JoinHandle<Result<Vec<Answered>>> = std::thread::spawn(|| load.run_each());
+        let seconds = options.quiet_seconds + options.after_seconds;
+        let paced = |each_per_second| Requests::Paced { seconds, each_per_second };
+        let memberships =
+            Load::of("IsInSegment", &muster.address, &asked(user_id), 4, 4, paced(EACH_PER_SECOND))?;
+        let counts = Load::of("Count", &muster.address, &counted(), 1, 4, paced(COUNTS_PER_SECOND))?;
+        let memberships: JoinHandle<Result<Vec<Answered>>> = std::thread::spawn(|| memberships.run_each());
+        let counts: JoinHandle<Result<Vec<Answered>>> = std::thread::spawn(|| counts.run_each());
         let sampler = Sampler::start(muster.pid(), Duration::from_millis(20));
         // The first second belongs to connecting.
         std::thread::sleep(Duration::from_secs(1));
@@ -168,7 +170,8 @@ pub(crate) fn night(options: &NightOptions) -> Result<()> {
         in_service(&muster, to)?;
         let open = (now()?, Instant::now());
         let done = runtime.block_on(counted_in(&mut client, to, options.labels as u64))?;
-        let answered = load.join().map_err(|_| anyhow::anyhow!("the load's thread ended"))??;
+        let answered = memberships.join().map_err(|_| anyhow::anyhow!("the load's thread ended"))??;
+        let counts = counts.join().map_err(|_| anyhow::anyhow!("the load's thread ended"))??;
         most = sampler.end().into_iter().max().unwrap_or(0).max(most);
         let last = answered.iter().map(|answer| answer.at_micros).max().unwrap_or(0);
         ensure!(last >= done.0, "membership was asked for too short a time; give more --after-seconds");
@@ -181,6 +184,8 @@ pub(crate) fn night(options: &NightOptions) -> Result<()> {
             opening: felt(begun.0, open.0)
                 .context("no answers before the swap; more would come with more users")?,
             counting: felt(open.0, done.0).context("no answers after the swap")?,
+            quiet_counts: self::felt(&counts, quiet_from, begun.0).context("no quiet counts")?,
+            counts: self::felt(&counts, open.0, done.0),
         });
         compare(&runtime, &mut client, &store.path, to, &rules)?;
     }
@@ -308,6 +313,10 @@ fn asked(user_id: u64) -> v1::IsInSegmentRequest {
     v1::IsInSegmentRequest { user_id, segments, ..v1::IsInSegmentRequest::default() }
 }
 
+fn counted() -> v1::CountRequest {
+    v1::CountRequest { segment: Some(rule(COUNTED[1])), ..v1::CountRequest::default() }
+}
+
 /// Microseconds since 1970, as the load's log tells them.
 fn now() -> Result<u64> {
     Ok(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_micros() as u64)
@@ -332,9 +341,10 @@ fn seconds_told(lines: &[String]) -> Option<f64> {
     (!lines.is_empty()).then_some(millis? / 1_000.0)
 }
 
+/// Not a number where there is none.
 fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_unstable_by(f64::total_cmp);
-    figures[figures.len() / 2]
+    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 fn page(
@@ -390,6 +400,16 @@ fn page(
         of(|swap| swap.counted.as_secs_f64()),
         of(|swap| swap.counting.p99 / swap.quiet.p99),
         swaps.iter().map(|swap| swap.counting.answered).sum::<usize>(),
+    )?;
+    let counts = |of: &dyn Fn(&Swapped) -> Option<f64>| median(swaps.iter().filter_map(of).collect());
+    writeln!(
+        page,
+        "- one rule of three conditions, counted {COUNTS_PER_SECOND} times a second: quiet p50 {:.0} us, p99 {:.0} us; while labels are counted p50 {:.0} us, at most {:.0} us; \
+         each in the median",
+        counts(&|swap| Some(swap.quiet_counts.p50)),
+        counts(&|swap| Some(swap.quiet_counts.p99)),
+        counts(&|swap| swap.counts.map(|counts| counts.p50)),
+        counts(&|swap| swap.counts.map(|counts| counts.most)),
     )?;
     let memory: Vec<String> = memory.iter().map(|(when, bytes)| format!("{when} {}", mib(*bytes))).collect();
     writeln!(page, "- own memory: {}", memory.join(", "))?;
