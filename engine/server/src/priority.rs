@@ -25,6 +25,7 @@ pub fn step_back(by: u8) -> Result<()> {
 }
 
 #[cfg(all(test, target_os = "linux"))]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

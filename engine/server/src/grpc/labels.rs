@@ -74,7 +74,7 @@ impl Labels for LabelsService {
     ) -> Result<Response<v1::ListLabelsResponse>, Status> {
         self.front
             .answer(Method::Labels, request, |service, ask, request| async move {
-                let enabled = enabled(request.status())?;
+                let enabled = enabled(request.status());
                 let filter = LabelFilter {
                     search: request.search,
                     enabled,
@@ -267,17 +267,17 @@ fn given<'a>(label: &'a v1::Label, mask: Option<&[String]>) -> Answer<LabelOf<'a
         description: takes("description", !label.description.is_empty()).then(|| label.description.clone()),
         // Who read a label has both; the text says all that the tree does.
         rule: text.or(json),
-        enabled: if takes("status", true) { enabled(label.status())? } else { None },
+        enabled: if takes("status", true) { enabled(label.status()) } else { None },
         private: takes("private", label.private).then_some(label.private),
     })
 }
 
-fn enabled(status: v1::LabelStatus) -> Answer<Option<bool>> {
-    Ok(match status {
+fn enabled(status: v1::LabelStatus) -> Option<bool> {
+    match status {
         v1::LabelStatus::Unspecified => None,
         v1::LabelStatus::Enabled => Some(true),
         v1::LabelStatus::Disabled => Some(false),
-    })
+    }
 }
 
 /// A label as a message.

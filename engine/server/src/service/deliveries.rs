@@ -16,6 +16,7 @@ use crate::fault::{Fault, Result};
 
 /// What a delivery is to be, as far as it is said. What may be taken away is given as nothing.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::option_option, reason = "not said, taken away, or said")]
 pub(crate) struct DeliveryOf<'a> {
     /// Its name.
     pub(crate) name: Option<String>,

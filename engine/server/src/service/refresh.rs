@@ -124,7 +124,8 @@ impl Service {
         let counts: Vec<CountOfLabel> = due.iter().zip(outcomes).map(count).collect();
         let as_of_us = generation.as_of().saturating_mul(1_000_000);
         shelf.catalog()?.record_counts(generation.number(), as_of_us, &counts, now_us()).await?;
-        let (evaluated_ms, noted_ms) = (evaluated.as_millis(), (begun.elapsed() - evaluated).as_millis());
+        let (evaluated_ms, noted_ms) =
+            (evaluated.as_millis(), begun.elapsed().saturating_sub(evaluated).as_millis());
         let (generation, labels) = (generation.number(), counts.len());
         tracing::info!(generation, labels, failed, evaluated_ms, noted_ms, "labels are counted");
         counted.meanings.extend(due.into_iter().map(|due| (due.id, due.meaning)));
@@ -136,7 +137,7 @@ impl Service {
         let counts =
             self.as_server(generation, book, |scope| count_many(generation.snapshot(), rules, scope));
         let counts = counts.map_err(|error| Fault::of_query(error, "labels"))?;
-        let universe = u64::from(generation.snapshot().users());
+        let universe = generation.snapshot().users();
         Ok(counts
             .into_iter()
             .map(|count| match count {

@@ -29,12 +29,12 @@ pub(crate) fn config(url: &str) -> Config {
 }
 
 /// A server with a catalog in a file.
-pub(crate) fn on_sqlite(test: impl FnOnce(Api)) {
+pub(crate) fn on_sqlite(test: impl FnOnce(&Api)) {
     at_sqlite(|url| test(Api::with(config(url))));
 }
 
 /// A server with a catalog in a database of its own.
-pub(crate) fn on_mysql(test: impl FnOnce(Api)) {
+pub(crate) fn on_mysql(test: impl FnOnce(&Api)) {
     at_mysql(|url| test(Api::with(config(url))));
 }
 

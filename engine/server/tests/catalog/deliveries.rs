@@ -17,7 +17,7 @@ on_both!(
     reach_is_target_without_exclusions_and_holdout,
 );
 
-fn a_delivery_lives_and_every_step_is_noted(api: Api) {
+fn a_delivery_lives_and_every_step_is_noted(api: &Api) {
     api.label("ann", "americans", "country = 'US'");
     let mut body = shown("welcome", &json!({"label": "americans"}));
     body["priority"] = json!(7);
@@ -90,7 +90,7 @@ fn a_delivery_lives_and_every_step_is_noted(api: Api) {
     assert!(steps.iter().any(|[actor, action, _]| actor == "ann" && action == "create"), "{steps:?}");
 }
 
-fn a_live_delivery_is_changed_and_canceled_by_two(api: Api) {
+fn a_live_delivery_is_changed_and_canceled_by_two(api: &Api) {
     let live = api.live(&shown("x", &json!({"rule": "has_poh"})));
     let (id, version) = (live["id"].as_u64().unwrap(), &live["version"]);
     let change = json!({"target": {"rule": "country = 'DE'"}, "version": version, "comment": "for Germans"});
@@ -112,7 +112,7 @@ fn a_live_delivery_is_changed_and_canceled_by_two(api: Api) {
     assert_eq!(seen["deliveries"][0]["id"], id, "who approves and asks at once sees it");
 }
 
-fn wrong_steps_are_refused(api: Api) {
+fn wrong_steps_are_refused(api: &Api) {
     let draft = api.by("ann", "POST", "/deliveries", Some(&shown("x", &json!({"rule": "has_poh"})))).json();
     let id = draft["id"].as_u64().unwrap();
     let step =
@@ -133,7 +133,7 @@ fn wrong_steps_are_refused(api: Api) {
     assert!(refused["detail"].as_str().unwrap().contains('y'), "{refused}");
 }
 
-fn what_makes_no_sense_is_refused_where_it_stands(api: Api) {
+fn what_makes_no_sense_is_refused_where_it_stands(api: &Api) {
     let with = |name: &str, value: Value| {
         let mut body = shown("x", &json!({"rule": "has_poh"}));
         body[name] = value;
@@ -159,18 +159,20 @@ fn what_makes_no_sense_is_refused_where_it_stands(api: Api) {
     api.get("/api/v1/deliveries?status=sleeping").problem(400, "invalid_request");
 }
 
-fn the_same_over_grpc(api: Api) {
+/// A message in somebody's name.
+fn by<T>(who: &str, message: T) -> tonic::Request<T> {
+    let mut request = tonic::Request::new(message);
+    request.metadata_mut().insert("x-muster-user", who.parse().unwrap());
+    request
+}
+
+fn the_same_over_grpc(api: &Api) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let address = format!("http://{}", api.server.grpc);
     runtime.block_on(async {
         let mut client = DeliveriesClient::new(
             tonic::transport::Channel::from_shared(address).unwrap().connect().await.unwrap(),
         );
-        fn by<T>(who: &str, message: T) -> tonic::Request<T> {
-            let mut request = tonic::Request::new(message);
-            request.metadata_mut().insert("x-muster-user", who.parse().unwrap());
-            request
-        }
         let at = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });
         let delivery = v1::Delivery {
             name: "x".into(),
@@ -215,7 +217,7 @@ fn the_same_over_grpc(api: Api) {
     });
 }
 
-fn reach_is_target_without_exclusions_and_holdout(api: Api) {
+fn reach_is_target_without_exclusions_and_holdout(api: &Api) {
     api.label("ann", "poor", "balance_usd < 1000");
     let mut body = shown("a", &json!({"rule": "country = 'US'"}));
     body["exclude"] = json!([{"label": "poor"}]);

@@ -1,5 +1,7 @@
 //! The life of a label, and of a list.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use crate::client::Api;
@@ -17,7 +19,7 @@ on_both!(
     many_ids_with_garbage_among_them,
 );
 
-fn a_label_is_made_used_changed_and_removed(api: Api) {
+fn a_label_is_made_used_changed_and_removed(api: &Api) {
     let label = api.label("ann", "kyc", "has_poh AND country = 'US'");
     assert_eq!(label["creator"], "ann");
     assert_eq!((&label["status"], &label["version"]), (&json!("enabled"), &json!(1)));
@@ -76,10 +78,10 @@ fn counted(api: &Api, name: &str, generation: u64) -> Value {
     })
 }
 
-fn labels_are_counted_by_themselves_in_every_generation(api: Api) {
+fn labels_are_counted_by_themselves_in_every_generation(api: &Api) {
     api.label("ann", "solvent", "balance_usd >= 1000");
     api.label("ann", "solvent_poh", "label('solvent') AND has_poh");
-    let label = counted(&api, "solvent_poh", 2);
+    let label = counted(api, "solvent_poh", 2);
     let wanted = api.members("balance_usd >= 1000 AND has_poh").len();
     assert_eq!((&label["count"], &label["as_of"]), (&json!(wanted), &json!("2026-11-21T00:00:00Z")));
     assert_eq!(label["share"], wanted as f64 / USERS as f64);
@@ -89,11 +91,11 @@ fn labels_are_counted_by_themselves_in_every_generation(api: Api) {
     let change = json!({"rule": "balance_usd >= 2000", "version": 1});
     api.by("ann", "PUT", &format!("/labels/{id}"), Some(&change)).fine();
     let wanted = api.members("balance_usd >= 2000 AND has_poh").len();
-    soon(|| (counted(&api, "solvent_poh", 2)["count"] == wanted).then_some(()));
+    soon(|| (counted(api, "solvent_poh", 2)["count"] == wanted).then_some(()));
     // A new generation: all are counted anew, and the change is told.
     let store = muster_engine::snapshot::Store::open(&api.dir.path().join(crate::client::STORE)).unwrap();
     fixture::staged(&store).publish(None).unwrap();
-    let label = counted(&api, "solvent_poh", 4);
+    let label = counted(api, "solvent_poh", 4);
     assert_eq!((&label["count"], &label["change"]), (&json!(wanted), &json!(0)));
     let counts = api.get(&format!("/api/v1/labels/{}/counts", label["id"])).fine();
     let generations: Vec<&Value> =
@@ -101,7 +103,7 @@ fn labels_are_counted_by_themselves_in_every_generation(api: Api) {
     assert_eq!(generations, [&json!(4), &json!(2)]);
 }
 
-fn lists_are_filled_and_what_they_do_not_know_is_kept(api: Api) {
+fn lists_are_filled_and_what_they_do_not_know_is_kept(api: &Api) {
     let known = [FIRST_ID + 1, FIRST_ID + 2, FIRST_ID + 3];
     let list = api.list("ann", "vips", &known);
     assert_eq!((&list["is_list"], &list["list_users"]), (&json!(true), &json!(3)));
@@ -124,7 +126,7 @@ fn lists_are_filled_and_what_they_do_not_know_is_kept(api: Api) {
     api.fill("ann", "PUT", rule, &[1]).problem(409, "precondition");
 }
 
-fn a_stale_change_is_refused_with_what_is_there_now(api: Api) {
+fn a_stale_change_is_refused_with_what_is_there_now(api: &Api) {
     let id = api.label("ann", "a", "has_poh")["id"].as_u64().unwrap();
     let change =
         |who, rule| api.by(who, "PUT", &format!("/labels/{id}"), Some(&json!({"rule": rule, "version": 1})));
@@ -137,7 +139,7 @@ fn a_stale_change_is_refused_with_what_is_there_now(api: Api) {
     api.by("bob", "PUT", &format!("/labels/{id}"), Some(&nothing)).problem(400, "invalid_request");
 }
 
-fn what_makes_no_sense_is_refused_where_it_stands(api: Api) {
+fn what_makes_no_sense_is_refused_where_it_stands(api: &Api) {
     let make = |body: Value| api.by("ann", "POST", "/labels", Some(&body));
     let refused = make(json!({"name": "x", "rule": "countri = 'US'"})).problem(400, "bad_rule");
     assert_eq!(refused["field"], "rule");
@@ -164,7 +166,7 @@ fn what_makes_no_sense_is_refused_where_it_stands(api: Api) {
     api.get("/api/v1/labels?colour=red").problem(400, "invalid_request");
 }
 
-fn private_labels_are_their_creators(api: Api) {
+fn private_labels_are_their_creators(api: &Api) {
     // Where tokens are off everybody is an administrator, who sees all of them; who may not is tested with tokens.
     let body = json!({"name": "mine", "rule": "has_poh", "private": true});
     let made = api.by("ann", "POST", "/labels", Some(&body));
@@ -175,13 +177,13 @@ fn private_labels_are_their_creators(api: Api) {
     );
 }
 
-fn many_ids_with_garbage_among_them(api: Api) {
+fn many_ids_with_garbage_among_them(api: &Api) {
     let id = api.list("ann", "many", &[])["id"].as_u64().unwrap();
     let mut lines = String::from("user_id,note\n");
     for i in 0..200_000_u64 {
         match i % 10 {
             0 => lines.push_str("garbage,of all kinds\n"),
-            _ => lines.push_str(&format!("{},x\n", FIRST_ID + i)),
+            _ => writeln!(lines, "{},x", FIRST_ID + i).unwrap(),
         }
     }
     let headers = [("x-muster-user", "ann"), ("content-type", "text/csv")];

@@ -29,7 +29,7 @@ fn seen(api: &Api, user: u64, query: &str) -> Vec<String> {
         .collect()
 }
 
-fn users_see_the_deliveries_whose_members_they_are(api: Api) {
+fn users_see_the_deliveries_whose_members_they_are(api: &Api) {
     // A label that is unknown for some: NULL countries are in neither, and not excluded.
     api.label("ann", "chinese", "country = 'CN'");
     api.list("ann", "staff", &[FIRST_ID + 1, FIRST_ID + 6, 77]);
@@ -62,13 +62,13 @@ fn users_see_the_deliveries_whose_members_they_are(api: Api) {
         let user = FIRST_ID + i;
         let of_user = wanted.iter().enumerate().filter(|(_, members)| members.contains(&user));
         let names: Vec<String> = of_user.map(|(at, _)| format!("d{at}")).collect();
-        assert_eq!(seen(&api, user, ""), names, "user {user}");
+        assert_eq!(seen(api, user, ""), names, "user {user}");
     }
     let nobody = api.get("/api/v1/users/5/deliveries").fine();
     assert_eq!((&nobody["known_user"], &nobody["deliveries"]), (&json!(false), &json!([])));
 }
 
-fn placement_priority_and_limit(api: Api) {
+fn placement_priority_and_limit(api: &Api) {
     for (name, priority, placement) in
         [("low", -5, "home"), ("high", 9, "home"), ("any", 3, ""), ("shop", 4, "shop")]
     {
@@ -76,14 +76,14 @@ fn placement_priority_and_limit(api: Api) {
         (body["priority"], body["placement"]) = (json!(priority), json!(placement));
         api.live(&body);
     }
-    assert_eq!(seen(&api, FIRST_ID, ""), ["high", "shop", "any", "low"]);
-    assert_eq!(seen(&api, FIRST_ID, "?placement=home"), ["high", "any", "low"]);
-    assert_eq!(seen(&api, FIRST_ID, "?placement=home&limit=2"), ["high", "any"]);
-    assert_eq!(seen(&api, FIRST_ID, "?placement=elsewhere"), ["any"]);
+    assert_eq!(seen(api, FIRST_ID, ""), ["high", "shop", "any", "low"]);
+    assert_eq!(seen(api, FIRST_ID, "?placement=home"), ["high", "any", "low"]);
+    assert_eq!(seen(api, FIRST_ID, "?placement=home&limit=2"), ["high", "any"]);
+    assert_eq!(seen(api, FIRST_ID, "?placement=elsewhere"), ["any"]);
     api.get(&format!("/api/v1/users/{FIRST_ID}/deliveries?place=home")).problem(400, "invalid_request");
 }
 
-fn time_and_change_are_seen_at_once(api: Api) {
+fn time_and_change_are_seen_at_once(api: &Api) {
     let at = |seconds: i64| {
         let at = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
         let text = jiff::Timestamp::from_second(at + seconds).unwrap().to_string();
@@ -92,17 +92,17 @@ fn time_and_change_are_seen_at_once(api: Api) {
     let mut body = shown("soon", &json!({"rule": "true"}));
     (body["start_time"], body["end_time"]) = (at(3), at(6));
     assert_eq!(api.live(&body)["status"], "upcoming");
-    assert!(seen(&api, FIRST_ID, "").is_empty());
-    soon(|| (seen(&api, FIRST_ID, "") == ["soon"]).then_some(()));
-    soon(|| seen(&api, FIRST_ID, "").is_empty().then_some(()));
+    assert!(seen(api, FIRST_ID, "").is_empty());
+    soon(|| (seen(api, FIRST_ID, "") == ["soon"]).then_some(()));
+    soon(|| seen(api, FIRST_ID, "").is_empty().then_some(()));
     // A label that changes changes who sees what names it.
     let label = api.label("ann", "target", "country = 'US'")["id"].as_u64().unwrap();
     api.live(&shown("labelled", &json!({"label": "target"})));
     let (american, german) = (FIRST_ID + 4, FIRST_ID + 2);
-    assert_eq!((seen(&api, american, "").len(), seen(&api, german, "").len()), (1, 0));
+    assert_eq!((seen(api, american, "").len(), seen(api, german, "").len()), (1, 0));
     let change = json!({"rule": "country = 'DE'", "name": "renamed", "version": 1});
     api.by("ann", "PUT", &format!("/labels/{label}"), Some(&change)).fine();
-    soon(|| (seen(&api, american, "").is_empty() && seen(&api, german, "").len() == 1).then_some(()));
+    soon(|| (seen(api, american, "").is_empty() && seen(api, german, "").len() == 1).then_some(()));
     // A new generation is taken over.
     let store = muster_engine::snapshot::Store::open(&api.dir.path().join(crate::client::STORE)).unwrap();
     fixture::staged(&store).publish(None).unwrap();
@@ -112,7 +112,7 @@ fn time_and_change_are_seen_at_once(api: Api) {
     });
 }
 
-fn fresher_values_win(api: Api) {
+fn fresher_values_win(api: &Api) {
     api.label("ann", "germans", "country = 'DE'");
     let mut body = shown("for others", &json!({"rule": "has_poh"}));
     body["exclude"] = json!([{"label": "germans"}]);
@@ -122,7 +122,7 @@ fn fresher_values_win(api: Api) {
         let asked = json!({"overlay": overlay});
         api.post(&format!("/users/{user}/deliveries"), &asked).fine()["deliveries"].as_array().unwrap().len()
     };
-    assert_eq!(seen(&api, user, "").len(), 1);
+    assert_eq!(seen(api, user, "").len(), 1);
     assert_eq!(with(json!({"has_poh": false})), 0);
     assert_eq!(with(json!({"country": "DE"})), 0);
     assert_eq!(with(json!({"country": null})), 1);
@@ -132,7 +132,7 @@ fn fresher_values_win(api: Api) {
     assert_eq!(labels["labels"][0]["name"], "germans");
 }
 
-fn labels_of_a_user_are_those_whose_member_it_is(api: Api) {
+fn labels_of_a_user_are_those_whose_member_it_is(api: &Api) {
     let rules = [
         "has_poh",
         "country = 'US'",
@@ -168,27 +168,27 @@ fn labels_of_a_user_are_those_whose_member_it_is(api: Api) {
     assert!(page["labels"].as_array().unwrap().contains(&json!("l5")), "{page}");
 }
 
-fn erased_and_opted_out_users_meet_nothing(api: Api) {
+fn erased_and_opted_out_users_meet_nothing(api: &Api) {
     api.live(&shown("all", &json!({"rule": "true"})));
     let (erased, out) = (FIRST_ID + 10, FIRST_ID + 11);
-    assert_eq!((seen(&api, erased, "").len(), seen(&api, out, "").len()), (1, 1));
+    assert_eq!((seen(api, erased, "").len(), seen(api, out, "").len()), (1, 1));
     api.post("/users/erase", &json!({"user_ids": [erased]})).fine();
     api.post("/users/opt-out", &json!({"user_ids": [out]})).fine();
     let answer = |user| api.get(&format!("/api/v1/users/{user}/deliveries")).fine();
     assert_eq!((&answer(erased)["known_user"], &answer(erased)["deliveries"]), (&json!(false), &json!([])));
     assert_eq!((&answer(out)["opted_out"], &answer(out)["deliveries"]), (&json!(true), &json!([])));
     api.post("/users/opt-in", &json!({"user_ids": [out]})).fine();
-    assert_eq!(seen(&api, out, "").len(), 1);
+    assert_eq!(seen(api, out, "").len(), 1);
 }
 
-fn a_delivery_whose_column_is_gone_stops_no_other(api: Api) {
+fn a_delivery_whose_column_is_gone_stops_no_other(api: &Api) {
     api.live(&shown("fine", &json!({"rule": "has_poh"})));
     api.live(&shown("wide", &json!({"rule": "wide > 5"})));
     api.label("ann", "of_wide", "wide > 6");
-    assert_eq!(seen(&api, FIRST_ID, "").len(), 2);
+    assert_eq!(seen(api, FIRST_ID, "").len(), 2);
     let store = muster_engine::snapshot::Store::open(&api.dir.path().join(crate::client::STORE)).unwrap();
     fixture::staged_without_wide(&store).publish(None).unwrap();
-    soon(|| (seen(&api, FIRST_ID, "") == ["fine"]).then_some(()));
+    soon(|| (seen(api, FIRST_ID, "") == ["fine"]).then_some(()));
     let label = soon(|| {
         let label = api.post("/labels/filter", &json!({"failed": true})).fine()["labels"][0].clone();
         (!label.is_null()).then_some(label)

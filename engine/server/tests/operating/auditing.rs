@@ -116,7 +116,7 @@ fn records_are_found_and_pages_have_them_all(url: &str) {
         let page = server.get("pat", &format!("/audit?page_size=3&page_token={token}")).fine();
         paged.extend(page["records"].as_array().unwrap().clone());
         let Some(next) = page["next_page_token"].as_str() else { break };
-        token = next.to_owned();
+        next.clone_into(&mut token);
     }
     assert_eq!(paged, all);
 

@@ -42,7 +42,7 @@ async fn what_cannot_be_listened_to_is_told_at_the_start() {
     );
     let error = refused(|config| config.grpc = "unix:/no/such/folder/x".into()).await;
     assert!(error.contains("cannot listen at unix:/no/such/folder/x"), "{error}");
-    let error = refused(|config| config.heavy_nice = 20).await;
+    let error = refused(|config| config.heavy_nice = 21).await;
     assert!(error.contains("serve.heavy_nice"), "{error}");
     let both = |config: &mut Config| {
         (config.tls_cert, config.tls_key) = (Some("/no/c".into()), Some("/no/k".into()));

@@ -107,7 +107,9 @@ fn ways_around(terms: &mut Terms, joined: &[Joined]) -> Vec<Vec<TermId>> {
             Joined::Const(false) => {}
             Joined::Term(id) => {
                 let not = terms.add_not(*id);
-                ways.iter_mut().for_each(|way| way.push(not));
+                for way in &mut ways {
+                    way.push(not);
+                }
             }
         }
     }

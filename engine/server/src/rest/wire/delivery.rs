@@ -281,6 +281,7 @@ impl From<&Approval> for ApprovalBody {
 /// What a delivery is to be. A change leaves what is not given as it is, and takes away what is given as null.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::option_option, reason = "not there, null, or a value")]
 pub(in super::super) struct DeliveryRequest {
     /// Its name; others may have the same.
     name: Option<String>,
@@ -324,6 +325,7 @@ pub(in super::super) struct DeliveryRequest {
 }
 
 /// A field that is there: null is something else than nothing.
+#[expect(clippy::option_option, reason = "not there, null, or a value")]
 fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> std::result::Result<Option<Option<T>>, D::Error> {
