@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::failure::{Failure, Outcome};
 use crate::writing_back::WritesBack;
 
-/// Write the members of labels to the ClickHouse table of [write_back] in the configuration
+/// Write the members of labels to a ClickHouse table, as `write_back` in the configuration says
 ///
 /// Members are those of the generation in service, labels those of the catalog. What the table has already is not written again. A
 /// server whose configuration has the section does the same by itself.

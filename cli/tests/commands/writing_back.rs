@@ -109,8 +109,8 @@ impl Drop for Serving {
 fn configuration(dir: &Path, server: &ClickHouse, labels: &str) -> PathBuf {
     let file = dir.join("muster.toml");
     let text = format!(
-        "store = {:?}\n[write_back]\nurl = {:?}\ndatabase = {:?}\nlabels = {labels}\n[serve]\nfollow_ms = 100\n",
-        dir.join("store"),
+        "store = '{}'\n[write_back]\nurl = {:?}\ndatabase = {:?}\nlabels = {labels}\n[serve]\nfollow_ms = 100\n",
+        dir.join("store").display(),
         server.url,
         server.database
     );

@@ -73,7 +73,7 @@ impl Mortal {
             .unwrap();
         let begun = Instant::now();
         while !dir.join("url").exists() {
-            assert!(begun.elapsed() < Duration::from_secs(60), "the server does not start");
+            assert!(begun.elapsed() < Duration::from_mins(1), "the server does not start");
             std::thread::sleep(Duration::from_millis(20));
         }
         Self { fixture, port }
