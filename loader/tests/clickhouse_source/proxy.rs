@@ -37,6 +37,7 @@ impl Proxy {
     }
 
     /// In front of a server, but ends so many connections after so many bytes of what is sent to it.
+    #[allow(dead_code, reason = "tests of reading share this file with those of writing")]
     pub(crate) fn that_takes(url: &str, bytes: u64, to_end: u64) -> Self {
         let server = url.trim_start_matches("http://").to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
