@@ -24,7 +24,7 @@ use crate::fault::{Fault, Result};
 
 use book::List;
 
-pub(crate) use book::{Book, Entry, Seen};
+pub(crate) use book::{Book, Entry, Seen, sees};
 pub(crate) use live::{Live, indexed, meant};
 
 /// The catalog and what was read of it.

@@ -10,15 +10,15 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use muster_catalog::Error;
 use muster_catalog::delivery::{ApprovalKind, Body, Delivery, Status};
 use muster_catalog::label::{LabelChange, LabelKey, LabelRule};
-use muster_catalog::{Catalog, Error};
 use muster_engine::rule::labels::names_in;
 
 use super::labels::{editor, now_us};
 use super::{Ask, LabelOf, Origin, Service};
 use crate::caller::{Caller, Role};
-use crate::catalog::Book;
+use crate::catalog::{Book, sees};
 use crate::fault::{Fault, Result};
 use crate::generations::Generation;
 use batch::Reckoning;
@@ -111,7 +111,16 @@ impl Service {
         let Some(stored) = book.by_id(id, &ask.caller).map(|entry| entry.label.clone()) else {
             return Err(Book::unknown("id", &id.to_string()));
         };
-        let dependents = dependents(&catalog, &book, &ask.caller, &stored).await?;
+        // Not here, where membership is answered: there may be many labels to look at.
+        let (held, of) = (Arc::clone(&book), stored.clone());
+        let labels = self.heavily(ask, move || Ok(above(&held, &of))).await?;
+        let now_us = now_us();
+        let ids: Vec<u64> = labels.iter().map(|label| label.id).chain([id]).collect();
+        let deliveries = catalog.deliveries_of(&ids, now_us).await?;
+        let deliveries = deliveries.into_iter().flat_map(|delivery| shown(delivery, now_us)).collect();
+        let (labels, hidden): (Vec<_>, Vec<_>) =
+            labels.into_iter().partition(|label| sees(&ask.caller, label));
+        let dependents = Dependents { labels, hidden: hidden.len() as u64, deliveries };
         let service = Arc::clone(self);
         let work = move || {
             let begun = Instant::now();
@@ -170,13 +179,8 @@ fn server() -> Caller {
     Caller { name: "muster".into(), role: Role::Admin }
 }
 
-/// All that depends on a label: found in the labels that are held, and for deliveries in the catalog.
-async fn dependents(
-    catalog: &Catalog,
-    book: &Book,
-    caller: &Caller,
-    label: &LabelRule,
-) -> Result<Dependents> {
+/// The labels that use one, at any depth.
+fn above(book: &Book, label: &LabelRule) -> Vec<LabelRule> {
     let mut users: HashMap<&str, Vec<&LabelRule>> = HashMap::new();
     for user in book.all() {
         for used in user.rule.iter().flat_map(names_in) {
@@ -187,22 +191,13 @@ async fn dependents(
     while let Some(name) = open.pop() {
         for user in users.get(name).into_iter().flatten() {
             if seen.insert(user.id) {
-                found.push(*user);
+                found.push((*user).clone());
                 open.push(&user.name);
             }
         }
     }
-    let ids: Vec<u64> = seen.into_iter().collect();
-    let now_us = now_us();
-    let deliveries = catalog.deliveries_of(&ids, now_us).await?;
-    let (mut labels, unseen): (Vec<&LabelRule>, Vec<_>) =
-        found.into_iter().partition(|user| book.by_id(user.id, caller).is_some());
-    labels.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    Ok(Dependents {
-        labels: labels.into_iter().cloned().collect(),
-        hidden: unseen.len() as u64,
-        deliveries: deliveries.into_iter().flat_map(|delivery| shown(delivery, now_us)).collect(),
-    })
+    found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    found
 }
 
 /// What of a delivery is shown, or would be once somebody approves. A draft is nothing yet.
