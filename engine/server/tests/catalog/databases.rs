@@ -30,12 +30,12 @@ pub(crate) fn config(url: &str) -> Config {
 
 /// A server with a catalog in a file.
 pub(crate) fn on_sqlite(test: impl FnOnce(&Api)) {
-    at_sqlite(|url| test(Api::with(config(url))));
+    at_sqlite(|url| test(&Api::with(config(url))));
 }
 
 /// A server with a catalog in a database of its own.
 pub(crate) fn on_mysql(test: impl FnOnce(&Api)) {
-    at_mysql(|url| test(Api::with(config(url))));
+    at_mysql(|url| test(&Api::with(config(url))));
 }
 
 /// Where a catalog can be in a file.
