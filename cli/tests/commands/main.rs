@@ -12,6 +12,7 @@ mod differing;
 mod disk;
 mod erasing;
 mod killed;
+mod labelling;
 mod listing;
 mod nights;
 mod replicas;

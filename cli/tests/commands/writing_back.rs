@@ -64,13 +64,13 @@ impl Drop for ClickHouse {
 }
 
 /// `muster serve`, ended when it is dropped.
-struct Serving {
+pub(crate) struct Serving {
     process: Child,
-    http: String,
+    pub(crate) http: String,
 }
 
 impl Serving {
-    fn start(config: &Path) -> Self {
+    pub(crate) fn start(config: &Path) -> Self {
         let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let (grpc, http) = (free(), free());
         let mut serve = command(&["serve", "--grpc", &grpc, "--http", &http]);
@@ -84,7 +84,7 @@ impl Serving {
         serving
     }
 
-    fn post(&self, path: &str, body: &Value) -> Value {
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Value {
         let request = ureq::post(format!("http://{}/api/v1{path}", self.http));
         let request = request.header("content-type", "application/json").header("x-muster-user", "alice");
         let mut answer = request.send(body.to_string()).unwrap();
