@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use muster_engine::snapshot::Author;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tonic_health::server::HealthReporter;
 
@@ -151,14 +151,7 @@ impl Server {
             let (service, shelf) = (Arc::clone(&self.service), Arc::clone(shelf));
             tokio::spawn(service.write_labels_back(shelf, to))
         });
-        let labels = shelf.map(|shelf| {
-            let (service, read) = (Arc::clone(&self.service), Arc::clone(&shelf));
-            [
-                tokio::spawn(async move { follow_labels(&read, follow).await }),
-                tokio::spawn(Arc::clone(&service).keep_matching(Arc::clone(&shelf))),
-                tokio::spawn(service.refresh_labels(shelf)),
-            ]
-        });
+        let kept = shelf.map(|shelf| keep_catalog(&self.service, shelf, follow)).transpose()?;
         self.access.tell(self.grpc.is_local() && self.http.is_local());
         let config = &self.service.config;
         tracing::info!(grpc = %self.grpc, http = %self.http, tls = self.tls.is_some(), "listening");
@@ -178,7 +171,8 @@ impl Server {
         end.await;
         tracing::info!("ending: no more connections, what is under way is answered");
         telling.abort();
-        labels.into_iter().flatten().chain(writing).for_each(|task| task.abort());
+        writing.into_iter().for_each(|task| task.abort());
+        drop(kept);
         grpc::tell_health(&health, false).await;
         phase.send_replace(Phase::Ending);
         let drain = Duration::from_millis(self.service.config.drain_ms);
@@ -213,12 +207,22 @@ async fn tell_health(service: Arc<Service>, health: HealthReporter) {
     }
 }
 
-/// Takes over what others change in the catalog.
-async fn follow_labels(shelf: &Shelf, every: Duration) {
-    loop {
-        tokio::time::sleep(every).await;
-        shelf.follow().await;
-    }
+/// Follows the catalog, and counts and matches what is in it. What somebody waits for steps back less than what nobody does.
+fn keep_catalog(
+    service: &Arc<Service>,
+    shelf: Arc<Shelf>,
+    every: Duration,
+) -> Result<[Aside; 2], ServeError> {
+    /// By how much reading steps back: who changed a label waits for it.
+    const READING_NICE: u8 = 10;
+    let (nice, read) = (service.config.heavy_nice, Arc::clone(&shelf));
+    let reading = Aside::start("catalog", nice.min(READING_NICE), async move { read.keep(every).await })?;
+    let matching = Arc::clone(service).keep_matching(Arc::clone(&shelf));
+    let counting = Arc::clone(service).refresh_labels(shelf);
+    let both = async move {
+        tokio::join!(matching, counting);
+    };
+    Ok([reading, Aside::start("labels", nice, both)?])
 }
 
 /// Binds a listener.
@@ -226,6 +230,36 @@ async fn listen_at(text: &str, key: &'static str) -> Result<Listener, ServeError
     let address = Address::parse(text).map_err(ServeError::Config)?;
     let bound = Listener::bind(&address).await;
     bound.map_err(|source| ServeError::Listen { address: address.to_string(), key, source })
+}
+
+/// A thread of its own for asynchronous work that never ends; it ends when this is dropped.
+struct Aside {
+    _end: oneshot::Sender<()>,
+}
+
+impl Aside {
+    fn start(
+        name: &str,
+        nice: u8,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<Self, ServeError> {
+        let failed = |source| ServeError::System { doing: "start a thread", source };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let (end, ended) = oneshot::channel::<()>();
+        let go_on = move || {
+            // Where the system does not allow it, it goes on as it is.
+            let _ = step_back(nice);
+            runtime.block_on(async {
+                tokio::select! {
+                    () = work => {}
+                    _ = ended => {}
+                }
+            });
+            runtime.shutdown_background();
+        };
+        std::thread::Builder::new().name(name.to_owned()).spawn(go_on).map_err(failed)?;
+        Ok(Self { _end: end })
+    }
 }
 
 /// A thread that does something every now and then.

@@ -135,10 +135,14 @@ async fn record(
     let prune = sqlx::query("DELETE FROM label_counts WHERE recorded_us < ?").bind(now_us - kept_us);
     tx.execute(prune).await?;
 
-    let mut latest = known(tx).await?;
     // The last one wins where a label is named twice.
     let given: HashMap<i64, &CountOutcome> =
         counts.iter().map(|count| (count.label_id as i64, &count.outcome)).collect();
+    let (least, greatest) = (given.keys().min(), given.keys().max());
+    let mut latest = match (least, greatest) {
+        (Some(least), Some(greatest)) => known(tx, *least, *greatest).await?,
+        _ => HashMap::new(),
+    };
     let mut kept: Vec<(i64, &CountOutcome)> =
         given.iter().filter(|(id, _)| latest.contains_key(id)).map(|(id, outcome)| (*id, *outcome)).collect();
     kept.sort_unstable_by_key(|(id, _)| *id);
@@ -187,14 +191,15 @@ fn advance(
     }
 }
 
-/// What is beside each label that is there.
-async fn known(tx: &mut Tx<'_>) -> Result<HashMap<i64, Latest>> {
+/// What is beside each label that is there, from one number to another.
+async fn known(tx: &mut Tx<'_>, least: i64, greatest: i64) -> Result<HashMap<i64, Latest>> {
     let asked = sqlx::query(
         "SELECT l.id, c.generation, c.as_of_us, c.users, c.universe, c.previous_generation, c.previous_users,
-         c.previous_universe, c.failed_generation, c.failed FROM labels l LEFT JOIN label_latest c ON c.label_id = l.id",
+         c.previous_universe, c.failed_generation, c.failed FROM labels l LEFT JOIN label_latest c ON c.label_id = l.id
+         WHERE l.id >= ? AND l.id <= ?",
     );
     let mut found = HashMap::new();
-    for row in &tx.all(asked).await? {
+    for row in &tx.all(asked.bind(least).bind(greatest)).await? {
         let place = &tx.db.place;
         let maybe = |at: usize| nullable::<i64>(row, at, place);
         let latest = Latest {

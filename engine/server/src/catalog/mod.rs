@@ -12,6 +12,7 @@ mod rows;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
@@ -27,6 +28,9 @@ use book::List;
 pub(crate) use book::{Book, Entry, Seen, sees};
 pub(crate) use live::{Live, indexed, meant};
 
+/// Whoever changed something waits so long at most until it is read.
+const SEEN_WITHIN: Duration = Duration::from_secs(10);
+
 /// The catalog and what was read of it.
 pub(crate) struct Shelf {
     settings: Settings,
@@ -35,6 +39,9 @@ pub(crate) struct Shelf {
     live: ArcSwap<Live>,
     /// Whether the last look found it.
     there: AtomicBool,
+    /// How often somebody wanted a look, and how often of these it was taken.
+    wanted: watch::Sender<u64>,
+    taken: watch::Sender<u64>,
     /// Tells which edition of the labels there is, and of the live deliveries.
     editions: watch::Sender<(u64, u64)>,
 }
@@ -50,6 +57,8 @@ impl Shelf {
             book: ArcSwap::default(),
             live: ArcSwap::default(),
             there: AtomicBool::new(true),
+            wanted: watch::channel(0).0,
+            taken: watch::channel(0).0,
             editions: watch::channel((0, 0)).0,
         };
         match shelf.look().await {
@@ -83,6 +92,23 @@ impl Shelf {
         self.editions.subscribe()
     }
 
+    /// A connection of its own, for who notes what nobody waits for: its threads have the priority of the one that opens it.
+    pub(crate) async fn apart(&self) -> Result<Catalog> {
+        Ok(Catalog::open(self.settings.clone()).await?)
+    }
+
+    /// Takes over what changes in the catalog, without end: every now and then, and when somebody wants it. Reading many labels is
+    /// work, so this is for a thread that answers nobody.
+    pub(crate) async fn keep(&self, every: Duration) {
+        let mut wanted = self.wanted.subscribe();
+        loop {
+            let asked = *wanted.borrow_and_update();
+            self.follow().await;
+            self.taken.send_replace(asked);
+            let _ = tokio::time::timeout(every, wanted.changed()).await;
+        }
+    }
+
     /// Looks whether labels have changed, and reads them if so. What goes wrong is logged when it begins.
     pub(crate) async fn follow(&self) {
         match self.look().await {
@@ -97,9 +123,13 @@ impl Shelf {
 
     /// Looks after a change that was made here: whoever changed something finds it in the next question.
     pub(crate) async fn look_again(&self) {
-        if let Err(error) = self.look().await {
-            self.note(&error);
-        }
+        let mut taken = self.taken.subscribe();
+        let mut mine = 0;
+        self.wanted.send_modify(|wanted| {
+            *wanted += 1;
+            mine = *wanted;
+        });
+        let _ = tokio::time::timeout(SEEN_WITHIN, taken.wait_for(|taken| *taken >= mine)).await;
     }
 
     async fn look(&self) -> Result<(), Error> {

@@ -172,15 +172,27 @@ impl Service {
             let (book, live) = (Arc::clone(&book), Arc::clone(&live));
             self.in_background(move || service.made(which, generation, book, live))
         };
-        self.matcher.deliveries.store(Some(Arc::new(make(Of::Deliveries).await?)));
+        let gone = self.matcher.deliveries.swap(Some(Arc::new(make(Of::Deliveries).await?)));
         self.matcher.kept.send_replace(editions);
         let is_new = |index: &Index| {
             index.generation.number() != generation.number() || index.book.edition() != book.edition()
         };
         if self.matcher.labels.load().as_deref().is_none_or(is_new) {
-            self.matcher.labels.store(Some(Arc::new(make(Of::Labels).await?)));
+            let gone = self.matcher.labels.swap(Some(Arc::new(make(Of::Labels).await?)));
+            self.let_go(gone).await;
         }
+        self.let_go(gone).await;
         Ok(())
+    }
+
+    /// Frees an index where that disturbs nobody, unless somebody is still asking it.
+    async fn let_go(&self, index: Option<Arc<Index>>) {
+        let _ = self
+            .in_background(move || {
+                drop(index);
+                Ok(())
+            })
+            .await;
     }
 
     /// An index of what is there now, made of the one before where that is of the same generation.

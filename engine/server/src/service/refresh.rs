@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use muster_catalog::Catalog;
 use muster_catalog::label::{CountOfLabel, CountOutcome};
 use muster_engine::execute::{Batch, count_many};
 use muster_engine::rule::ast::Rule;
@@ -28,6 +29,8 @@ const LASTS_MAX: Duration = Duration::from_mins(10);
 const AGAIN_AFTER: Duration = Duration::from_secs(30);
 /// Labels whose rows are kept, those of live deliveries before others.
 const KEPT_MAX: usize = 512;
+/// Counts that are noted in one transaction: whoever changes a label waits for no more than that.
+const NOTED_TOGETHER: usize = 1_000;
 
 /// What was counted last: in which generation, and what each label meant.
 #[derive(Debug, Default)]
@@ -37,6 +40,9 @@ struct Counted {
     /// The meanings of the labels whose rows are kept.
     kept: HashSet<u64>,
 }
+
+/// Where counts are noted: opened when there are some.
+type Notes = Option<Catalog>;
 
 /// A label to be counted.
 #[derive(Debug)]
@@ -53,14 +59,14 @@ impl Due {
 }
 
 impl Service {
-    /// Counts labels whenever there is something new to count, without end.
+    /// Counts labels whenever there is something new to count, without end, and notes it over a connection of its own.
     pub(crate) async fn refresh_labels(self: Arc<Self>, shelf: Arc<Shelf>) {
         let (mut generations, mut editions) = (self.generations.changes(), shelf.editions());
-        let mut counted = Counted::default();
+        let (mut counted, mut notes) = (Counted::default(), Notes::default());
         loop {
             generations.mark_unchanged();
             editions.mark_unchanged();
-            let again = match self.refresh(&shelf, &mut counted).await {
+            let again = match self.refresh(&shelf, &mut counted, &mut notes).await {
                 Ok(()) => None,
                 Err(fault) => {
                     let wait = AGAIN_AFTER.as_secs();
@@ -76,7 +82,12 @@ impl Service {
         }
     }
 
-    async fn refresh(self: &Arc<Self>, shelf: &Shelf, counted: &mut Counted) -> Result<()> {
+    async fn refresh(
+        self: &Arc<Self>,
+        shelf: &Shelf,
+        counted: &mut Counted,
+        notes: &mut Notes,
+    ) -> Result<()> {
         let Ok(generation) = self.generations.serving() else { return Ok(()) };
         let (book, live) = (shelf.book(), shelf.live());
         if counted.generation != generation.number() {
@@ -96,7 +107,11 @@ impl Service {
         }
         for (turn, due) in due.into_iter().enumerate() {
             if !due.is_empty() {
-                self.count_due(shelf, &generation, &book, due, counted).await?;
+                if notes.is_none() {
+                    *notes = Some(shelf.apart().await?);
+                }
+                let Some(catalog) = notes else { continue };
+                self.count_due(catalog, &generation, &book, due, counted).await?;
             }
             if turn == 0 {
                 self.keep_rows(&generation, &book, &live, counted).await?;
@@ -108,7 +123,7 @@ impl Service {
     /// Counts some labels and notes what they count.
     async fn count_due(
         self: &Arc<Self>,
-        shelf: &Shelf,
+        catalog: &Catalog,
         generation: &Arc<Generation>,
         book: &Arc<Book>,
         due: Vec<Due>,
@@ -121,9 +136,13 @@ impl Service {
         let failed = outcomes.iter().filter(|outcome| matches!(outcome, CountOutcome::Failed { .. })).count();
         let evaluated = begun.elapsed();
         let count = |(due, outcome): (&Due, _)| CountOfLabel { label_id: due.id, outcome };
-        let counts: Vec<CountOfLabel> = due.iter().zip(outcomes).map(count).collect();
+        let mut counts: Vec<CountOfLabel> = due.iter().zip(outcomes).map(count).collect();
+        counts.sort_unstable_by_key(|count| count.label_id);
         let as_of_us = generation.as_of().saturating_mul(1_000_000);
-        shelf.catalog()?.record_counts(generation.number(), as_of_us, &counts, now_us()).await?;
+        // A catalog that may only be read keeps no counts.
+        for part in counts.chunks(NOTED_TOGETHER).filter(|_| !catalog.is_read_only()) {
+            catalog.record_counts(generation.number(), as_of_us, part, now_us()).await?;
+        }
         let (evaluated_ms, noted_ms) =
             (evaluated.as_millis(), begun.elapsed().saturating_sub(evaluated).as_millis());
         let (generation, labels) = (generation.number(), counts.len());
