@@ -528,7 +528,7 @@ mod tests {
         assert_eq!(config.columns["ip"].ty.as_deref(), Some("IPv4"));
         assert_eq!(config.build.memory_mib, 512);
         let schedule = &config.schedule;
-        assert_eq!((schedule.cron.as_deref(), schedule.retries, schedule.nice), (Some("30 5 * * *"), 1, 20));
+        assert_eq!((schedule.cron.as_deref(), schedule.retries, schedule.nice), (Some("30 5 * * *"), 1, 10));
         assert!(!format!("{config:?}").contains("B0"), "the webhook's address is a secret");
         let named = |names: &[&str]| RowOrder::Columns(names.iter().map(|&name| name.to_owned()).collect());
         assert_eq!(config.build.row_order, named(&["country", "has_poh"]));

@@ -8,8 +8,6 @@ use muster_catalog::Settings;
 use muster_engine::rule::limits::Limits;
 use serde::{Deserialize, Serialize};
 
-use crate::priority::ONLY_WHEN_IDLE;
-
 /// `[serve]` of the configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -117,7 +115,7 @@ impl Default for Config {
             verify: Verify::Full,
             generations_held: 2,
             heavy_threads: 0,
-            heavy_nice: ONLY_WHEN_IDLE,
+            heavy_nice: 19,
             heavy_queue: 256,
             heavy_queue_per_caller: 64,
             compiling_queue: 10_000,

@@ -24,6 +24,7 @@ use tokio::sync::watch;
 use crate::config::{Config, Verify};
 use crate::fault::{Fault, Result};
 use crate::meters::Tallies;
+use crate::priority::{WAITED_FOR, step_back};
 
 /// How long a generation that failed to open or verify is left alone before it is tried again.
 const AGAIN_AFTER: Duration = Duration::from_mins(1);
@@ -420,7 +421,7 @@ impl Generations {
             return Ok(());
         }
         tracing::info!(generation = number, "verifying");
-        let report = generation.snapshot.verify(&|_| {}).inspect_err(|error| {
+        let report = self.apart(|| generation.snapshot.verify(&|_| {}))?.inspect_err(|error| {
             tracing::error!(
                 generation = number,
                 "the generation is damaged and stays out of service: {error}"
@@ -433,6 +434,20 @@ impl Generations {
             );
         }
         Ok(())
+    }
+
+    /// Does something on threads that step back less than those of heavy questions, which may get next to nothing on a busy machine.
+    fn apart<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
+        let nice = self.config.heavy_nice.min(WAITED_FOR);
+        let threads = rayon::ThreadPoolBuilder::new().thread_name(|number| format!("verify-{number}"));
+        let threads = threads.start_handler(move |_| {
+            // Where the system does not allow it, they go on as they are.
+            let _ = step_back(nice);
+        });
+        let threads = threads
+            .build()
+            .map_err(|error| Fault::Internal { what: format!("no threads can be started: {error}") })?;
+        Ok(threads.install(work))
     }
 
     /// Reads masks that changed and applies them to every generation that anybody may be asking. Once this returns, they hold in

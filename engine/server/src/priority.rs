@@ -1,7 +1,7 @@
 //! How far work steps back that others should not feel.
 //!
-//! A nice value only shares the processor out: a thread that wakes may still wait for the rest of a lower one's turn, milliseconds of
-//! it. What runs in the system's idle class gives way at once, which is what keeps the tail of membership where it is.
+//! A nice value only shares the processor out: a thread that wakes may still wait for the rest of a lower one's turn, the less the
+//! lower it is. What runs in the system's idle class gives way at once, and gets next to nothing while others are busy.
 
 use std::io::{Error, Result};
 
@@ -9,6 +9,9 @@ use thread_priority::{
     NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy,
     thread_native_id,
 };
+
+/// What somebody waits for, or what a server cannot go on without, steps back no further.
+pub(crate) const WAITED_FOR: u8 = 10;
 
 /// One beyond the last nice value: only when nothing else wants the processor.
 pub const ONLY_WHEN_IDLE: u8 = 20;

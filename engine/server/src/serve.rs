@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::grpc;
 use crate::listen::{self, Address, Listener, Phase, Protocol, Tally, Terms, Tls};
 use crate::meters::Meters;
-use crate::priority::step_back;
+use crate::priority::{WAITED_FOR, step_back};
 use crate::rebuild::Rebuild;
 use crate::rest;
 use crate::service::Service;
@@ -103,10 +103,11 @@ impl Server {
         self.grpc.local_addr()
     }
 
-    /// Follows the store. Verifying and warming are no one's hurry.
+    /// Follows the store. Verifying and warming are no one's hurry, but must come to an end on a busy machine, too.
     fn follow_store(&self) -> Result<Every, ServeError> {
         let service = Arc::clone(&self.service);
-        let (every, nice) = (Duration::from_millis(service.config.follow_ms), service.config.heavy_nice);
+        let (every, nice) =
+            (Duration::from_millis(service.config.follow_ms), service.config.heavy_nice.min(WAITED_FOR));
         Every::start("follower", every, nice, move || {
             service.follow_store();
             service.note_rebuild();
@@ -213,10 +214,8 @@ fn keep_catalog(
     shelf: Arc<Shelf>,
     every: Duration,
 ) -> Result<[Aside; 2], ServeError> {
-    /// By how much reading steps back: who changed a label waits for it.
-    const READING_NICE: u8 = 10;
     let (nice, read) = (service.config.heavy_nice, Arc::clone(&shelf));
-    let reading = Aside::start("catalog", nice.min(READING_NICE), async move { read.keep(every).await })?;
+    let reading = Aside::start("catalog", nice.min(WAITED_FOR), async move { read.keep(every).await })?;
     let matching = Arc::clone(service).keep_matching(Arc::clone(&shelf));
     let counting = Arc::clone(service).refresh_labels(shelf);
     let both = async move {

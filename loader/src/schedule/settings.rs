@@ -65,7 +65,7 @@ impl Default for ScheduleConfig {
             retry_after_seconds: 300,
             timeout_seconds: 12 * 3600,
             catch_up: true,
-            nice: 20,
+            nice: 10,
             keep_runs: 200,
             webhook: None,
             webhook_file: None,
