@@ -172,7 +172,9 @@ impl Server {
         end.await;
         tracing::info!("ending: no more connections, what is under way is answered");
         telling.abort();
-        writing.into_iter().for_each(|task| task.abort());
+        if let Some(task) = writing {
+            task.abort();
+        }
         drop(kept);
         grpc::tell_health(&health, false).await;
         phase.send_replace(Phase::Ending);
