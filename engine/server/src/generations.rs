@@ -24,7 +24,7 @@ use tokio::sync::watch;
 use crate::config::{Config, Verify};
 use crate::fault::{Fault, Result};
 use crate::meters::Tallies;
-use crate::priority::{WAITED_FOR, step_back};
+use crate::priority::{WAITED_FOR, step_back_if_allowed};
 
 /// How long a generation that failed to open or verify is left alone before it is tried again.
 const AGAIN_AFTER: Duration = Duration::from_mins(1);
@@ -441,8 +441,7 @@ impl Generations {
         let nice = self.config.heavy_nice.min(WAITED_FOR);
         let threads = rayon::ThreadPoolBuilder::new().thread_name(|number| format!("verify-{number}"));
         let threads = threads.start_handler(move |_| {
-            // Where the system does not allow it, they go on as they are.
-            let _ = step_back(nice);
+            step_back_if_allowed(nice);
         });
         let threads = threads
             .build()

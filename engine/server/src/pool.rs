@@ -13,7 +13,7 @@ use muster_engine::execute::{Halt, Halted, within};
 use tokio::sync::oneshot;
 
 use crate::fault::{Fault, Result};
-use crate::priority::step_back;
+use crate::priority::step_back_if_allowed;
 
 /// What the time of a question is taken to be before any was asked.
 const FIRST_GUESS: Duration = Duration::from_millis(2);
@@ -210,8 +210,7 @@ impl Shared {
 
     /// A thread: takes the next job of the caller whose turn it is.
     fn work(&self) {
-        // Where the system does not allow it, it goes on as it is.
-        let _ = step_back(self.size.nice);
+        step_back_if_allowed(self.size.nice);
         while let Some(job) = self.next() {
             if job.halt.halted().is_none() {
                 let begun = Instant::now();

@@ -27,6 +27,11 @@ pub fn step_back(by: u8) -> Result<()> {
         .map_err(|error| Error::other(format!("the idle class: {error:?}")))
 }
 
+/// The same where it is no matter if the system does not allow it: the thread goes on as it is.
+pub(crate) fn step_back_if_allowed(by: u8) {
+    let _ = step_back(by);
+}
+
 #[cfg(all(test, target_os = "linux"))]
 #[allow(clippy::unwrap_used)]
 mod tests {

@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::grpc;
 use crate::listen::{self, Address, Listener, Phase, Protocol, Tally, Terms, Tls};
 use crate::meters::Meters;
-use crate::priority::{WAITED_FOR, step_back};
+use crate::priority::{WAITED_FOR, step_back_if_allowed};
 use crate::rebuild::Rebuild;
 use crate::rest;
 use crate::service::Service;
@@ -248,8 +248,7 @@ impl Aside {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let (end, ended) = oneshot::channel::<()>();
         let go_on = move || {
-            // Where the system does not allow it, it goes on as it is.
-            let _ = step_back(nice);
+            step_back_if_allowed(nice);
             runtime.block_on(async {
                 tokio::select! {
                     () = work => {}
@@ -278,8 +277,7 @@ impl Every {
     ) -> Result<Self, ServeError> {
         let (end, ended) = std::sync::mpsc::channel();
         let go_on = move || {
-            // Where the system does not allow it, it goes on as it is.
-            let _ = step_back(nice);
+            step_back_if_allowed(nice);
             loop {
                 work();
                 match ended.recv_timeout(every) {

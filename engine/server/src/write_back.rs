@@ -11,7 +11,7 @@ use muster_engine::rule::bind::Scope;
 use muster_engine::rule::limits::Limits;
 use muster_engine::snapshot::{Snapshot, Store};
 
-use crate::caller::{Caller, Role};
+use crate::caller::Caller;
 use crate::catalog::{Book, Shelf};
 use crate::fault::Fault;
 
@@ -128,7 +128,7 @@ pub(crate) struct Found {
 impl Found {
     /// Looks labels up and compiles them.
     pub(crate) fn new(book: &Book, snapshot: &Arc<Snapshot>, names: &[String], limits: &Limits) -> Self {
-        let server = Caller { name: "muster".into(), role: Role::Admin };
+        let server = Caller::server();
         let seen = book.seen_by(&server);
         let scope = Scope { now: snapshot.as_of(), labels: &seen, limits };
         let mut found = Self {

@@ -14,7 +14,7 @@ use crate::failure::{Failure, Outcome};
 
 /// Back up, check, restore, export and import the catalog of labels and deliveries, and read its audit
 ///
-/// The catalog is the one that a server with the same configuration uses: the address under [catalog] in the configuration, or a file
+/// The catalog is the one that a server with the same configuration uses: the address under `[catalog]` in the configuration, or a file
 /// called catalog.db beside the store. Snapshots can be built again; the catalog cannot, so it is what needs a backup.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]

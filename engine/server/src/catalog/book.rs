@@ -29,6 +29,9 @@ pub(crate) struct Book {
     known: Arc<KnownRows>,
 }
 
+/// What keeps a label that is turned off from being used.
+const DISABLED: &str = "is disabled; enable it, or use another";
+
 /// Generations for which the rows of a list are kept: the one in service, the one before, and the one to come.
 const GENERATIONS_KEPT: usize = 3;
 
@@ -208,7 +211,7 @@ impl Book {
             entry.asked.fetch_add(1, Ordering::Relaxed);
             return Ok(entry);
         }
-        let what = format!("{field}: label `{}` is disabled; enable it, or use another", entry.label.name);
+        let what = format!("{field}: label `{}` {DISABLED}", entry.label.name);
         Err(Fault::Precondition { what })
     }
 
@@ -296,7 +299,7 @@ impl Labels for Seen<'_> {
 
     fn obstacle(&self, name: &str) -> Option<String> {
         let entry = self.book.by_name(name, self.caller)?;
-        (!entry.label.enabled).then(|| "is disabled; enable it, or use another".to_owned())
+        (!entry.label.enabled).then(|| DISABLED.to_owned())
     }
 
     fn list(&self, name: &str) -> Option<u64> {

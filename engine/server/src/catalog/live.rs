@@ -11,7 +11,7 @@ use muster_engine::rule::labels::names_in;
 use muster_engine::rule::limits::Limits;
 
 use super::Book;
-use crate::caller::{Caller, Role};
+use crate::caller::Caller;
 
 /// Live deliveries.
 #[derive(Debug, Default)]
@@ -94,7 +94,7 @@ pub(crate) fn indexed(delivery: &Delivery, book: &Book, limits: &Limits) -> Resu
 /// Whom a delivery means: its target without its holdout, and the labels whose users it leaves out.
 pub(crate) fn meant(body: &Body, book: &Book, limits: &Limits) -> Result<(Rule, Vec<Rule>), RuleError> {
     // Who may use which label was asked when the delivery named it.
-    let server = Caller { name: "muster".into(), role: Role::Admin };
+    let server = Caller::server();
     // A label's name of today: it may have been renamed since.
     let label = |named: &LabelRef| {
         let name = book.by_id(named.id, &server).map_or(&named.name, |entry| &entry.label.name);

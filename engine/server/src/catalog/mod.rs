@@ -110,7 +110,7 @@ impl Shelf {
     }
 
     /// Looks whether labels have changed, and reads them if so. What goes wrong is logged when it begins.
-    pub(crate) async fn follow(&self) {
+    async fn follow(&self) {
         match self.look().await {
             Ok(()) => {
                 if !self.there.swap(true, Ordering::Relaxed) {

@@ -8,7 +8,7 @@ use http::StatusCode;
 
 use super::front::Front;
 use super::problem::Problem;
-use super::read::{DeliveryId, Json, MaybeJson, Parameters};
+use super::read::{Id, Json, MaybeJson, Parameters};
 use super::wire::{
     ApprovalsAnswer, DeliveriesAnswer, DeliveriesOf, DeliveryBody, DeliveryRequest, ReachAnswer, StepRequest,
 };
@@ -87,7 +87,7 @@ pub(super) async fn create(
 pub(super) async fn get(
     State(front): State<Arc<Front>>,
     _: Ask,
-    DeliveryId(id): DeliveryId,
+    Id(id): Id,
     query: Parameters,
 ) -> Result<DeliveryBody> {
     query.end()?;
@@ -105,7 +105,7 @@ pub(super) async fn get(
 pub(super) async fn update(
     State(front): State<Arc<Front>>,
     ask: Ask,
-    DeliveryId(id): DeliveryId,
+    Id(id): Id,
     Json(request): Json<DeliveryRequest>,
 ) -> Result<DeliveryBody> {
     let (version, comment) = (request.version(), request.comment());
@@ -125,7 +125,7 @@ pub(super) async fn update(
 pub(super) async fn delete(
     State(front): State<Arc<Front>>,
     ask: Ask,
-    DeliveryId(id): DeliveryId,
+    Id(id): Id,
     mut query: Parameters,
 ) -> std::result::Result<StatusCode, Problem> {
     let version = query.number("version")?.unwrap_or_default();
@@ -148,7 +148,7 @@ macro_rules! steps {
             pub(super) async fn $name(
                 State(front): State<Arc<Front>>,
                 ask: Ask,
-                DeliveryId(id): DeliveryId,
+                Id(id): Id,
                 MaybeJson(request): MaybeJson<StepRequest>,
             ) -> Result<DeliveryBody> {
                 let version = request.version.unwrap_or_default();
@@ -181,7 +181,7 @@ steps! {
 pub(super) async fn approvals(
     State(front): State<Arc<Front>>,
     _: Ask,
-    DeliveryId(id): DeliveryId,
+    Id(id): Id,
     query: Parameters,
 ) -> Result<ApprovalsAnswer> {
     query.end()?;
@@ -198,7 +198,7 @@ pub(super) async fn approvals(
 pub(super) async fn reach(
     State(front): State<Arc<Front>>,
     ask: Ask,
-    DeliveryId(id): DeliveryId,
+    Id(id): Id,
     query: Parameters,
 ) -> Result<ReachAnswer> {
     query.end()?;

@@ -11,7 +11,7 @@ use muster_catalog::list::{IdReader, UploadMode};
 
 use super::front::Front;
 use super::problem::Problem;
-use super::read::{Json, LabelId, MaybeJson, Parameters};
+use super::read::{Id, Json, MaybeJson, Parameters};
 use super::wire::{
     EffectAnswer, EffectRequest, LabelBody, LabelCountsAnswer, LabelRequest, LabelUsesAnswer, LabelsAnswer,
     LabelsRequest, MembersPage, UploadAnswer,
@@ -89,7 +89,7 @@ pub(super) async fn create(
 pub(super) async fn get(
     State(front): State<Arc<Front>>,
     ask: Ask,
-    LabelId(id): LabelId,
+    Id(id): Id,
     query: Parameters,
 ) -> Result<LabelBody> {
     query.end()?;
@@ -106,7 +106,7 @@ pub(super) async fn get(
 pub(super) async fn update(
     State(front): State<Arc<Front>>,
     ask: Ask,
-    LabelId(id): LabelId,
+    Id(id): Id,
     Json(request): Json<LabelRequest>,
 ) -> Result<LabelBody> {
     let key = LabelKey::Id(id);
@@ -123,7 +123,7 @@ pub(super) async fn update(
 pub(super) async fn preview(
     State(front): State<Arc<Front>>,
     mut ask: Ask,
-    LabelId(id): LabelId,
+    Id(id): Id,
     Json(request): Json<EffectRequest>,
 ) -> Result<EffectAnswer> {
     request.fix(&mut ask);
@@ -142,7 +142,7 @@ pub(super) async fn preview(
 pub(super) async fn delete(
     State(front): State<Arc<Front>>,
     ask: Ask,
-    LabelId(id): LabelId,
+    Id(id): Id,
     mut query: Parameters,
 ) -> std::result::Result<StatusCode, Problem> {
     let version = query.number("version")?.unwrap_or_default();
@@ -165,7 +165,7 @@ pub(super) async fn delete(
 pub(super) async fn users(
     State(front): State<Arc<Front>>,
     mut ask: Ask,
-    LabelId(id): LabelId,
+    Id(id): Id,
     mut query: Parameters,
 ) -> Result<MembersPage> {
     let page =
@@ -185,7 +185,7 @@ pub(super) async fn users(
 pub(super) async fn uses(
     State(front): State<Arc<Front>>,
     ask: Ask,
-    LabelId(id): LabelId,
+    Id(id): Id,
     query: Parameters,
 ) -> Result<LabelUsesAnswer> {
     query.end()?;
@@ -204,7 +204,7 @@ pub(super) async fn uses(
 pub(super) async fn counts(
     State(front): State<Arc<Front>>,
     ask: Ask,
-    LabelId(id): LabelId,
+    Id(id): Id,
     mut query: Parameters,
 ) -> Result<LabelCountsAnswer> {
     let limit = query.number("limit")?.unwrap_or_default();
@@ -224,7 +224,7 @@ pub(super) async fn counts(
 pub(super) async fn append(
     State(front): State<Arc<Front>>,
     ask: Ask,
-    LabelId(id): LabelId,
+    Id(id): Id,
     request: Request,
 ) -> Result<UploadAnswer> {
     upload(&front, &ask, id, UploadMode::Append, request).await
@@ -240,7 +240,7 @@ pub(super) async fn append(
 pub(super) async fn replace(
     State(front): State<Arc<Front>>,
     ask: Ask,
-    LabelId(id): LabelId,
+    Id(id): Id,
     request: Request,
 ) -> Result<UploadAnswer> {
     upload(&front, &ask, id, UploadMode::Replace, request).await

@@ -193,14 +193,8 @@ fn number(field: &str, text: &str) -> Result<u64> {
     number.ok_or_else(|| Fault::invalid(field, format!("{text:?} is no whole number from 0 to 2^64 - 1")))
 }
 
-/// The user in a path.
-pub(super) struct UserId(pub(super) u64);
-
-/// The label in a path.
-pub(super) struct LabelId(pub(super) u64);
-
-/// The delivery in a path.
-pub(super) struct DeliveryId(pub(super) u64);
+/// The number in a path: of a user, a label, a delivery.
+pub(super) struct Id(pub(super) u64);
 
 /// A feature's name in a path.
 pub(super) struct FeatureName(pub(super) String);
@@ -212,28 +206,12 @@ async fn of_path<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> Re
     Ok(found.unwrap_or_default())
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for UserId {
+impl<S: Send + Sync> FromRequestParts<S> for Id {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let text = of_path(parts, state, "id").await?;
         Ok(number("id", &text).map(Self)?)
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for LabelId {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        UserId::from_request_parts(parts, state).await.map(|UserId(id)| Self(id))
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for DeliveryId {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        UserId::from_request_parts(parts, state).await.map(|UserId(id)| Self(id))
     }
 }
 

@@ -8,7 +8,7 @@ use muster_engine::snapshot::MaskChange;
 
 use super::front::Front;
 use super::problem::Problem;
-use super::read::{FeatureName, Json, MaybeJson, Parameters, UserId};
+use super::read::{FeatureName, Id, Json, MaybeJson, Parameters};
 use super::wire::{
     ErasedAnswer, FeatureAnswer, FeaturesRequest, MatchRequest, MatchedDeliveries, MatchedLabels,
     OptedAnswer, SegmentParameters, Time, UserAnswer, UserIdsRequest, UsersAnswer,
@@ -69,7 +69,7 @@ pub(super) async fn list(
 pub(super) async fn features(
     State(front): State<Arc<Front>>,
     mut ask: Ask,
-    UserId(user_id): UserId,
+    Id(user_id): Id,
     mut query: Parameters,
 ) -> Result<UserAnswer> {
     let columns = query.names("columns");
@@ -91,7 +91,7 @@ pub(super) async fn features(
 pub(super) async fn feature(
     State(front): State<Arc<Front>>,
     mut ask: Ask,
-    UserId(user_id): UserId,
+    Id(user_id): Id,
     FeatureName(name): FeatureName,
     mut query: Parameters,
 ) -> Result<FeatureAnswer> {
@@ -181,7 +181,7 @@ async fn change(
 pub(super) async fn deliveries(
     State(front): State<Arc<Front>>,
     ask: Ask,
-    UserId(user_id): UserId,
+    Id(user_id): Id,
     mut query: Parameters,
 ) -> Result<MatchedDeliveries> {
     let placement = query.text("placement")?.unwrap_or_default();
@@ -200,7 +200,7 @@ pub(super) async fn deliveries(
 pub(super) async fn deliveries_with(
     State(front): State<Arc<Front>>,
     ask: Ask,
-    UserId(user_id): UserId,
+    Id(user_id): Id,
     MaybeJson(mut request): MaybeJson<MatchRequest>,
 ) -> Result<MatchedDeliveries> {
     let (overlay, limit) = (request.overlay()?, request.limit);
@@ -219,7 +219,7 @@ pub(super) async fn deliveries_with(
 pub(super) async fn labels(
     State(front): State<Arc<Front>>,
     ask: Ask,
-    UserId(user_id): UserId,
+    Id(user_id): Id,
     mut query: Parameters,
 ) -> Result<MatchedLabels> {
     let limit = query.number("limit")?.unwrap_or_default() as usize;
@@ -237,7 +237,7 @@ pub(super) async fn labels(
 pub(super) async fn labels_with(
     State(front): State<Arc<Front>>,
     ask: Ask,
-    UserId(user_id): UserId,
+    Id(user_id): Id,
     MaybeJson(mut request): MaybeJson<MatchRequest>,
 ) -> Result<MatchedLabels> {
     let (overlay, limit) = (request.overlay()?, request.limit);

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use super::labels::now_us;
 use super::membership::fresher;
 use super::{Ask, Origin, Service};
-use crate::caller::{Caller, Role};
+use crate::caller::Caller;
 use crate::catalog::{Book, Live, Shelf, indexed};
 use crate::fault::{Fault, Result};
 use crate::generations::Generation;
@@ -309,7 +309,7 @@ fn deliveries_due(before: Option<&Index>, book: &Book, live: &Live, limits: &Lim
 /// Labels that are new or mean something else.
 fn labels_due(before: Option<&Index>, book: &Book) -> Due {
     let mut due = Due::default();
-    let server = Caller { name: "muster".into(), role: Role::Admin };
+    let server = Caller::server();
     for entry in book.enabled() {
         let id = entry.label.id;
         let known = before.and_then(|before| before.book.by_id(id, &server));

@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use muster_engine::execute::Audience;
+use muster_engine::rule::limits::Limits;
 use muster_engine::snapshot::Author;
 use tokio::sync::Semaphore;
 use tracing::Span;
@@ -346,6 +347,11 @@ impl Service {
         let work = within(step(ask, || tracing::info_span!("evaluate")), work);
         self.heavy.run(&ask.caller.name, ask.deadline, work).await
     }
+}
+
+/// Limits of rules that are put side by side by the server: each is within the limits, and all of them may be larger than one may be.
+fn side_by_side(limits: &Limits) -> Limits {
+    Limits { leaves: limits.leaves * 4, depth: limits.depth + 2, ..limits.clone() }
 }
 
 /// A step of a request, where the request has a span. It begins when the step is asked for, so that waiting is seen, too.

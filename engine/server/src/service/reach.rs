@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
-use muster_catalog::delivery::{
-    Body, Content, Delivery, LabelRef, NewDelivery, Segment as Wanted, State, Target,
-};
+use muster_catalog::delivery::{Body, Content, Delivery, LabelRef, NewDelivery, Segment as Wanted, Target};
 use muster_catalog::label::LabelKey;
-use muster_engine::execute::{IndexedRule, count_many};
+use muster_engine::execute::count_many;
 use muster_engine::rule::ast::Rule;
-use muster_engine::rule::limits::Limits;
+use muster_engine::rule::bind::Scope;
 
 use super::labels::now_us;
-use super::{Ask, DeliveryOf, Origin, Service};
-use crate::catalog::{Book, Live, indexed};
+use super::{Ask, DeliveryOf, Origin, Service, side_by_side};
+use crate::catalog::{Book, Live, meant};
 use crate::fault::{Fault, Result};
 use crate::generations::Generation;
 
@@ -55,7 +53,7 @@ impl Service {
         let (origin, book) = (Origin::of(&generation, ask), self.book());
         let live = shelf.live();
         let service = Arc::clone(self);
-        self.heavily(ask, move || service.reached(&generation, &book, &live, id, body, origin)).await
+        self.heavily(ask, move || service.reached(&generation, &book, &live, id, &body, origin)).await
     }
 
     /// The body of a delivery that is being written. What nobody needs to count may be missing.
@@ -77,28 +75,26 @@ impl Service {
         book: &Book,
         live: &Live,
         id: u64,
-        body: Body,
+        body: &Body,
         origin: Origin,
     ) -> Result<Reach> {
         let limits = &self.config.rules;
-        let it = as_delivery(id, body);
-        let mine =
-            indexed(&it, book, limits).map_err(|error| Fault::Rule { field: "target".into(), error })?;
-        let plain = Delivery { body: Body { holdout: None, ..it.body.clone() }, ..it.clone() };
-        let plain =
-            indexed(&plain, book, limits).map_err(|error| Fault::Rule { field: "target".into(), error })?;
-        let others: Vec<(&Arc<Delivery>, IndexedRule)> = beside(&it, live)
+        let meant = |body: &Body| {
+            meant(body, book, limits).map_err(|error| Fault::Rule { field: "target".into(), error })
+        };
+        let mine = meant(body)?;
+        let (target, _) = meant(&Body { holdout: None, ..body.clone() })?;
+        let others: Vec<_> = beside(id, body, live)
             .into_iter()
-            .filter_map(|other| Some((other, indexed(other, book, limits).ok()?)))
+            .filter_map(|other| Some((other, meant(&other.body).ok()?)))
             .collect();
-        let mut rules = vec![plain.rule];
+        let mut rules = vec![target];
         rules.extend(with_and_without(&mine, None));
         rules.extend(others.iter().flat_map(|(_, other)| with_and_without(&mine, Some(other))));
-        // Two rules side by side may be larger than one may be.
-        let limits = Limits { leaves: limits.leaves * 4, depth: limits.depth + 2, ..limits.clone() };
+        let limits = side_by_side(limits);
         let counts = self
             .as_server(generation, book, |scope| {
-                let scope = muster_engine::rule::bind::Scope { limits: &limits, ..*scope };
+                let scope = Scope { limits: &limits, ..*scope };
                 count_many(generation.snapshot(), &rules, &scope)
             })
             .map_err(|error| Fault::of_query(error, "target"))?;
@@ -118,22 +114,25 @@ impl Service {
     }
 }
 
+/// Whom something means: a rule, and rules whose users are excepted.
+type Meant = (Rule, Vec<Rule>);
+
 /// Two rules: who is meant by all of these, and who of them is excepted by any. The difference of their counts is who is reached.
-fn with_and_without(one: &IndexedRule, other: Option<&IndexedRule>) -> [Rule; 2] {
-    let both: Vec<&IndexedRule> = std::iter::once(one).chain(other).collect();
-    let with = Rule::all(both.iter().map(|rule| rule.rule.clone()).collect());
-    let except = Rule::any(both.iter().flat_map(|rule| rule.except.iter().cloned()).collect());
+fn with_and_without(one: &Meant, other: Option<&Meant>) -> [Rule; 2] {
+    let both: Vec<&Meant> = std::iter::once(one).chain(other).collect();
+    let with = Rule::all(both.iter().map(|(rule, _)| rule.clone()).collect());
+    let except = Rule::any(both.iter().flat_map(|(_, except)| except.iter().cloned()).collect());
     [with.clone(), Rule::all(vec![with, except])]
 }
 
 /// Live deliveries that are shown in the same place at some of the same time, those of the greatest priority first.
-fn beside<'a>(it: &Delivery, live: &'a Live) -> Vec<&'a Arc<Delivery>> {
+fn beside<'a>(id: u64, body: &Body, live: &'a Live) -> Vec<&'a Arc<Delivery>> {
     let place = |one: &str, other: &str| one.is_empty() || other.is_empty() || one == other;
     let mut beside: Vec<&Arc<Delivery>> = live
         .all()
-        .filter(|other| other.id != it.id)
-        .filter(|other| place(&it.body.placement, &other.body.placement))
-        .filter(|other| other.body.start_us < it.body.end_us && it.body.start_us < other.body.end_us)
+        .filter(|other| other.id != id)
+        .filter(|other| place(&body.placement, &other.body.placement))
+        .filter(|other| other.body.start_us < body.end_us && body.start_us < other.body.end_us)
         .collect();
     beside.sort_unstable_by_key(|other| (std::cmp::Reverse(other.body.priority), other.id));
     beside.truncate(COMPARED_MAX);
@@ -166,18 +165,4 @@ fn body(book: &Book, ask: &Ask, new: NewDelivery) -> Result<Body> {
         daily_cap: None,
         total_cap: None,
     })
-}
-
-fn as_delivery(id: u64, body: Body) -> Delivery {
-    Delivery {
-        id,
-        body,
-        state: State::Draft,
-        open: None,
-        creator: String::new(),
-        version: 0,
-        created_us: 0,
-        updated_us: 0,
-        updated_by: String::new(),
-    }
 }

@@ -18,8 +18,8 @@ use muster_engine::snapshot::RowSet;
 
 use super::Service;
 use super::labels::now_us;
-use crate::caller::{Caller, Role};
-use crate::catalog::{Book, Entry, Live, Shelf};
+use crate::caller::Caller;
+use crate::catalog::{Book, Entry, Shelf};
 use crate::fault::{Fault, Result};
 use crate::generations::Generation;
 
@@ -93,12 +93,12 @@ impl Service {
         if counted.generation != generation.number() {
             *counted = Counted { generation: generation.number(), ..Counted::default() };
         }
-        let named: HashSet<String> = live.labels(&book, &self.config.rules).into_iter().collect();
+        let named = live.labels(&book, &self.config.rules);
         let mut due: [Vec<Due>; 3] = Default::default();
         for entry in book.enabled() {
             if counted.meanings.get(&entry.label.id) != Some(&entry.meaning) {
                 let turn = match &entry.label {
-                    label if named.contains(&label.name) => 0,
+                    label if named.binary_search(&label.name).is_ok() => 0,
                     label if label.predefined => 1,
                     _ => 2,
                 };
@@ -114,7 +114,7 @@ impl Service {
                 self.count_due(catalog, &generation, &book, due, counted).await?;
             }
             if turn == 0 {
-                self.keep_rows(&generation, &book, &live, counted).await?;
+                self.keep_rows(&generation, &book, &named, counted).await?;
             }
         }
         Ok(())
@@ -171,10 +171,10 @@ impl Service {
         self: &Arc<Self>,
         generation: &Arc<Generation>,
         book: &Arc<Book>,
-        live: &Live,
+        named: &[String],
         counted: &mut Counted,
     ) -> Result<()> {
-        let due = worth_keeping(book, &live.labels(book, &self.config.rules));
+        let due = worth_keeping(book, named);
         let meanings: HashSet<u64> = due.iter().map(|due| due.meaning).collect();
         if meanings == counted.kept {
             return Ok(());
@@ -206,7 +206,7 @@ impl Service {
         book: &Book,
         with: impl FnOnce(&Scope<'_>) -> T,
     ) -> T {
-        let server = Caller { name: "muster".into(), role: Role::Admin };
+        let server = Caller::server();
         let seen = book.seen_by(&server);
         with(&Scope { now: generation.now(None), labels: &seen, limits: &self.config.rules })
     }

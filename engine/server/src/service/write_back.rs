@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::Service;
 use crate::catalog::Shelf;
-use crate::priority::step_back;
+use crate::priority::step_back_if_allowed;
 use crate::write_back::{Found, WriteBack, WriteBackReport};
 
 /// How long to wait after a change: others often follow, and labels are counted first.
@@ -66,8 +66,7 @@ impl Service {
         let (sender, done) = oneshot::channel();
         let number = generation.number();
         let write = move || {
-            // Where the system does not allow it, it goes on as it is.
-            let _ = step_back(service.config.heavy_nice);
+            step_back_if_allowed(service.config.heavy_nice);
             let snapshot = generation.snapshot();
             let found = Found::new(&book, snapshot, to.labels(), &service.config.rules);
             // Nobody waits any more: the server is ending.

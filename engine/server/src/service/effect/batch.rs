@@ -12,6 +12,7 @@ use muster_engine::rule::labels::{Labels, expand};
 use muster_engine::rule::limits::Limits;
 use muster_engine::snapshot::Snapshot;
 
+use super::super::side_by_side;
 use super::Reckoned;
 use super::view::Changed;
 use crate::catalog::{Book, meant};
@@ -95,9 +96,7 @@ impl<'a> Reckoning<'a> {
 
     /// Counts all of it.
     pub(super) fn count(self, snapshot: &Arc<Snapshot>, lists: &dyn Labels, now: i64) -> Result<Counts> {
-        // Two rules side by side, each within the limits, may be larger than one may be.
-        let limits =
-            Limits { leaves: self.limits.leaves * 4, depth: self.limits.depth + 2, ..self.limits.clone() };
+        let limits = side_by_side(self.limits);
         let scope = Scope { now, labels: lists, limits: &limits };
         let counts =
             count_many(snapshot, &self.rules, &scope).map_err(|error| Fault::of_query(error, "label"))?;

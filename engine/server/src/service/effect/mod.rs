@@ -91,7 +91,7 @@ impl Service {
         ask.caller.needs(Role::Editor, "previewing a change of a label")?;
         let (catalog, key) = (shelf.catalog()?, LabelKey::Id(id));
         // What was changed a moment ago counts as well.
-        shelf.follow().await;
+        shelf.look_again().await;
         let label = catalog.label(&editor(ask), &key, now_us()).await?;
         let rule = match of.rule {
             Some(rule) => Some(self.tree(ask, rule, rule.field()).await?),
@@ -140,7 +140,7 @@ impl Service {
         origin: Origin,
     ) -> Result<LabelEffects> {
         let Dependents { labels, hidden, deliveries } = dependents;
-        let server = server();
+        let server = Caller::server();
         let as_it_is = Changed::not(book.seen_by(&server), label);
         let as_it_would_be = Changed::to(book.seen_by(&server), label, change);
         let mut reckoning = Reckoning::new([&as_it_is, &as_it_would_be], book, &self.config.rules);
@@ -172,11 +172,6 @@ impl Service {
             origin,
         })
     }
-}
-
-/// Who sees all labels.
-fn server() -> Caller {
-    Caller { name: "muster".into(), role: Role::Admin }
 }
 
 /// The labels that use one, at any depth.
