@@ -1,0 +1,1 @@
+export default { title: '构建人群' }

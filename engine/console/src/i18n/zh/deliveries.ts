@@ -1,0 +1,5 @@
+import type en from '../en/deliveries'
+
+export default {
+  title: '投放',
+} satisfies typeof en

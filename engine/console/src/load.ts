@@ -1,0 +1,39 @@
+// Asking and showing: what was loaded, what went wrong, what still runs. Only the latest question's answer counts.
+import { onScopeDispose, ref, shallowRef, type Ref, type ShallowRef } from 'vue'
+import { isAborted } from '@/api'
+
+export interface Loaded<T> {
+  data: ShallowRef<T | null>
+  problem: ShallowRef<unknown>
+  loading: Ref<boolean>
+  /** Asks, and gives up what was asked before. */
+  load: () => Promise<void>
+}
+
+export function useLoad<T>(question: (signal: AbortSignal) => Promise<T>): Loaded<T> {
+  const data = shallowRef<T | null>(null)
+  const problem = shallowRef<unknown>(null)
+  const loading = ref(false)
+  let running: AbortController | null = null
+
+  async function load(): Promise<void> {
+    running?.abort()
+    const mine = new AbortController()
+    running = mine
+    loading.value = true
+    try {
+      const answer = await question(mine.signal)
+      if (running !== mine) return
+      data.value = answer
+      problem.value = null
+    } catch (error) {
+      if (running !== mine || isAborted(error)) return
+      problem.value = error
+    } finally {
+      if (running === mine) loading.value = false
+    }
+  }
+
+  onScopeDispose(() => running?.abort())
+  return { data, problem, loading, load }
+}
