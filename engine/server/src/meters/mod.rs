@@ -68,6 +68,7 @@ methods! {
     Profile,
     Explain,
     Overlap,
+    ReadRule,
     GetUser,
     Status,
     Generations,
@@ -85,6 +86,7 @@ methods! {
     MatchDeliveries,
     Reach,
     Audit,
+    WhoAmI,
 }
 
 /// How a request that was answered ended.

@@ -16,7 +16,7 @@ use super::problem::Problem;
 use super::read::Json;
 use super::wire::{
     AudienceRequest, CountAnswer, ExplainAnswer, ExplainRequest, MembersPage, MembersRequest, OverlapAnswer,
-    OverlapRequest, PreviewAnswer, ProfileAnswer, ProfileRequest,
+    OverlapRequest, PreviewAnswer, ProfileAnswer, ProfileRequest, RuleAnswer,
 };
 use crate::fault::Fault;
 use crate::service::Ask;
@@ -58,6 +58,24 @@ pub(super) async fn preview(
     let of = request.segment()?;
     let previewed = front.service.preview(&ask, of.segment).await.map_err(|fault| of.place(fault))?;
     Ok(Answer(previewed.into()))
+}
+
+/// What a rule says: its text and its tree, each made from the other, the SQL that it is, the columns and labels that it names. Nothing
+/// is counted.
+#[utoipa::path(
+    post, path = "/api/v1/audience/rule", tag = "audience", operation_id = "read_rule",
+    request_body = AudienceRequest,
+    responses((status = 200, description = "The rule as it was understood.", body = RuleAnswer)),
+)]
+pub(super) async fn rule(
+    State(front): State<Arc<Front>>,
+    mut ask: Ask,
+    Json(request): Json<AudienceRequest>,
+) -> Result<RuleAnswer> {
+    request.fix(&mut ask);
+    let of = request.segment()?;
+    let read = front.service.read_rule(&ask, of.segment).await.map_err(|fault| of.place(fault))?;
+    Ok(Answer(read.into()))
 }
 
 /// An audience by the values of some columns.

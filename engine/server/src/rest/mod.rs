@@ -8,6 +8,7 @@ mod audit;
 mod deliveries;
 mod front;
 mod labels;
+mod me;
 mod openapi;
 mod outside;
 mod problem;
@@ -72,6 +73,8 @@ fn api(front: &Arc<Front>) -> Router<Arc<Front>> {
         .route("/audience/explain", of(Method::Explain, post(audience::explain)))
         .route("/audience/overlap", of(Method::Overlap, post(audience::overlap)))
         .route("/audience/members", of(Method::Members, post(audience::members)))
+        .route("/audience/rule", of(Method::ReadRule, post(audience::rule)))
+        .route("/me", of(Method::WhoAmI, get(me::who_am_i)))
         .route("/users", of(Method::Members, get(users::list)))
         .route("/users/{id}/features", of(Method::GetUser, get(users::features)))
         .route("/users/{id}/features/{name}", of(Method::GetUser, get(users::feature)))

@@ -29,8 +29,7 @@ pub(super) async fn schema(
 ) -> Result<SchemaAnswer> {
     ask.generation = query.number("generation")?.unwrap_or_default();
     query.end()?;
-    let (schema, origin) = front.service.schema(&ask).await?;
-    Ok(Answer(SchemaAnswer::of(schema, origin)))
+    Ok(Answer(front.service.columns(&ask).await?.into()))
 }
 
 /// What the server is doing.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use muster_catalog::audit::{Event, Kind};
 use muster_engine::error::Error;
 use muster_engine::schema::Schema;
-use muster_engine::snapshot::{Author, MaskChange, Writer};
+use muster_engine::snapshot::{Author, Column, MaskChange, Snapshot, Writer};
 
 use super::audit::totals;
 use super::{Ask, Origin, Service};
@@ -60,6 +60,17 @@ pub(crate) enum ListedState {
     Published,
     /// The gates held it back.
     Held,
+}
+
+/// The columns of a generation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Columns {
+    /// What they are.
+    pub(crate) schema: Schema,
+    /// How many distinct values each has; of an array elements, of a map keys.
+    pub(crate) distinct: Vec<u64>,
+    /// Of which generation.
+    pub(crate) origin: Origin,
 }
 
 /// A change of what is in service.
@@ -131,6 +142,20 @@ impl Service {
     pub(crate) async fn schema(self: &Arc<Self>, ask: &Ask) -> Result<(Schema, Origin)> {
         let generation = self.generation(ask).await?;
         Ok((generation.snapshot().schema().clone(), Origin::of(&generation, ask)))
+    }
+
+    /// The columns of a generation, with how many values they have.
+    pub(crate) async fn columns(self: &Arc<Self>, ask: &Ask) -> Result<Columns> {
+        let generation = self.generation(ask).await?;
+        let origin = Origin::of(&generation, ask);
+        let read = move || {
+            let snapshot = generation.snapshot();
+            let schema = snapshot.schema().clone();
+            let distinct = (0..schema.columns.len()).map(|at| distinct(snapshot, at));
+            Ok(Columns { distinct: distinct.collect::<Result<_>>()?, schema, origin })
+        };
+        // The first to ask opens all columns.
+        self.compiling.run(&ask.caller.name, ask.deadline, read).await
     }
 
     /// Puts an earlier generation into service; 0 is the one before.
@@ -266,4 +291,18 @@ impl Service {
         noted.done().await;
         Ok(changed)
     }
+}
+
+/// How many distinct values a column has, as its dictionary knows: those of masked users too.
+fn distinct(snapshot: &Snapshot, column: usize) -> Result<u64> {
+    let values = match snapshot.column(column)? {
+        Column::Value(values) => match values.truths() {
+            // Booleans have no dictionary.
+            Some(truths) => u64::from(truths.rows() > 0) + u64::from(truths.rows() < values.present()),
+            None => values.dictionary().len().into(),
+        },
+        Column::List(list) => list.elements().len().into(),
+        Column::Map(map) => map.keys().len().into(),
+    };
+    Ok(values)
 }

@@ -14,6 +14,7 @@ mod membership;
 mod pages;
 mod reach;
 mod refresh;
+mod rules;
 mod slow;
 mod users;
 mod write_back;
@@ -39,7 +40,7 @@ use crate::rebuild::{Rebuild, RebuildState};
 use crate::sparing::Sparing;
 use matching::Matcher;
 
-pub(crate) use admin::{Changed, Listed, ListedState, Rolled, Status};
+pub(crate) use admin::{Changed, Columns, Listed, ListedState, Rolled, Status};
 pub(crate) use counting::{Count, Overlaps, Previewed, Profile, ProfileOf, ProfiledColumn};
 pub(crate) use deliveries::{ContentOf, DeliveryOf, Step, Stored};
 pub(crate) use effect::{Effect, LabelEffects, Reckoned};
@@ -48,6 +49,7 @@ pub(crate) use matching::Matched;
 pub(crate) use members::{MembersBatch, MembersOf};
 pub(crate) use pages::{Page, UsersPage, generations_page};
 pub(crate) use reach::{Reach, ReachOf};
+pub(crate) use rules::ReadRule;
 pub(crate) use users::{Explained, User};
 
 /// Threads that compile rules: apart from the heavy ones, so that membership of a new rule does not wait for counts.

@@ -7,7 +7,8 @@ use crate::support::{Operated, with_both};
 
 with_both!(
     roles_say_who_may_change_and_who_may_decide,
-    private_labels_are_seen_by_their_creator_and_administrators
+    private_labels_are_seen_by_their_creator_and_administrators,
+    callers_are_told_who_they_are_and_labels_are_read
 );
 
 fn delivery(target: &Value) -> Value {
@@ -91,4 +92,26 @@ fn private_labels_are_seen_by_their_creator_and_administrators(url: &str) {
     server.post("edna", "/labels", &on_it).problem(400, "bad_rule");
     let shown = delivery(&json!({"label": "mine"}));
     server.post("edna", "/deliveries", &shown).problem(400, "bad_rule");
+}
+
+fn callers_are_told_who_they_are_and_labels_are_read(url: &str) {
+    let server = Operated::start(url);
+    for (who, role) in [("rita", "reader"), ("eddy", "editor"), ("pat", "approver"), ("ada", "admin")] {
+        let me = server.get(who, "/me").fine();
+        assert_eq!(me, json!({"name": who, "role": role, "tokens": true}));
+    }
+    server.api.get("/api/v1/me").problem(401, "unauthenticated");
+    let id = server.make("eddy", &json!({"name": "poh", "rule": "has_poh"}))["id"].as_u64().unwrap();
+    let private = json!({"name": "mine", "rule": "balance_usd > 5", "private": true});
+    server.make("eddy", &private);
+    let wanted = server.post("rita", "/audience/rule", &json!({"rule": "label('poh')"})).fine();
+    assert_eq!((&wanted["rule"], &wanted["labels"]), (&json!("label('poh')"), &json!(["poh"])));
+    // What a label looks at is its own, but the SQL stands alone.
+    assert_eq!((&wanted["columns"], &wanted["sql"]), (&json!([]), &json!("has_poh")));
+    for segment in [json!({"label": "poh"}), json!({"label_id": id})] {
+        assert_eq!(server.post("rita", "/audience/rule", &segment).fine(), wanted, "{segment}");
+    }
+    server.post("rita", "/audience/rule", &json!({"rule": "label('mine')"})).problem(400, "bad_rule");
+    server.post("rita", "/audience/rule", &json!({"label": "nobody"})).problem(404, "not_found");
+    server.post("rita", "/audience/rule", &json!({"label_id": 99})).problem(404, "not_found");
 }

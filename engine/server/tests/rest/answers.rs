@@ -283,7 +283,24 @@ fn schema_and_status() {
     let api = Api::start();
     let schema = api.get("/api/v1/schema?generation=1").fine();
     assert_eq!((&schema["user_id"], &schema["time_zone"]), (&json!("user_id"), &json!("UTC")));
-    assert_eq!(schema["columns"][0], json!({"name": "country", "type": "String", "nullable": true}));
+    let country =
+        json!({"name": "country", "type": "String", "kind": "text", "nullable": true, "distinct": 4});
+    assert_eq!(schema["columns"][0], country);
+    let told = schema["columns"].as_array().unwrap().iter();
+    let told: Vec<_> = told.map(|column| (column["kind"].as_str().unwrap(), &column["distinct"])).collect();
+    let wanted = [
+        ("text", json!(4)),
+        ("bool", json!(2)),
+        ("number", json!(USERS)),
+        ("time", json!(USERS)),
+        ("array", json!(2)),
+        ("map", json!(1)),
+        ("number", json!(USERS)),
+    ];
+    assert!(
+        told.iter().zip(&wanted).all(|(told, wanted)| told.0 == wanted.0 && *told.1 == wanted.1),
+        "{told:?}"
+    );
     assert_eq!(schema["columns"].as_array().unwrap().len(), 7);
     let status = api.get("/api/v1/status").fine();
     assert_eq!(

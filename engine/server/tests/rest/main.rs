@@ -9,5 +9,6 @@ mod client;
 mod fixture;
 mod openapi;
 mod problems;
+mod rules;
 mod running;
 mod shape;

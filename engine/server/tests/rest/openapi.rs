@@ -5,13 +5,15 @@ use serde_json::Value;
 use crate::client::Api;
 
 /// The contract: methods and paths below `/api/v1`.
-const CONTRACT: [(&str, &str); 52] = [
+const CONTRACT: [(&str, &str); 54] = [
     ("post", "/audience/count"),
     ("post", "/audience/preview"),
     ("post", "/audience/profile"),
     ("post", "/audience/explain"),
     ("post", "/audience/overlap"),
     ("post", "/audience/members"),
+    ("post", "/audience/rule"),
+    ("get", "/me"),
     ("get", "/labels"),
     ("post", "/labels"),
     ("get", "/labels/{id}"),
@@ -117,4 +119,19 @@ fn collect(value: &Value, name: &str, found: &mut Vec<String>) {
         Value::Array(items) => items.iter().for_each(|item| collect(item, name, found)),
         _ => {}
     }
+}
+
+#[test]
+fn the_document_that_is_committed_is_the_one_that_is_served() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../console/openapi.json");
+    let served = Api::start().document;
+    if std::env::var_os("MUSTER_WRITE_DOCS").is_some() {
+        std::fs::write(&path, format!("{served:#}\n")).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        serde_json::from_str(&written).is_ok_and(|written: Value| written == served)
+            && written.ends_with("}\n"),
+        "engine/console/openapi.json is stale; run with MUSTER_WRITE_DOCS=1 to write it again"
+    );
 }

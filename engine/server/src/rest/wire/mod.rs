@@ -5,6 +5,7 @@ mod audit;
 mod delivery;
 mod effect;
 mod label;
+mod rule;
 mod segment;
 mod store;
 mod value;
@@ -23,6 +24,7 @@ pub(super) use effect::{EffectAnswer, EffectRequest};
 pub(super) use label::{
     LabelBody, LabelCountsAnswer, LabelRequest, LabelUsesAnswer, LabelsAnswer, LabelsRequest, UploadAnswer,
 };
+pub(super) use rule::{CallerAnswer, RuleAnswer};
 pub(super) use segment::{
     AudienceRequest, ExplainRequest, MatchRequest, MembersRequest, OverlapRequest, ProfileRequest,
     SegmentParameters,

@@ -1,12 +1,12 @@
 //! What operators see and ask: the server's state, generations, users who must not be in answers.
 
-use muster_engine::schema::Schema;
+use muster_engine::schema::{ColumnSchema, ColumnType, ScalarType};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Time;
 use crate::rebuild::{RebuildState, RebuildStatus};
-use crate::service::{Changed, Listed, ListedState, Origin, Rolled, Status};
+use crate::service::{Changed, Columns, Listed, ListedState, Rolled, Status};
 
 /// The columns of a generation.
 #[derive(Debug, Serialize, ToSchema)]
@@ -31,22 +31,65 @@ pub(in super::super) struct SchemaColumn {
     /// Its type in the words of ClickHouse.
     #[serde(rename = "type")]
     ty: String,
+    /// What it holds, in few words: enough to choose how a value of it is asked for.
+    kind: ColumnKind,
     /// Whether a user may have no value.
     nullable: bool,
+    /// How many distinct values it has; of an array elements, of a map keys.
+    distinct: u64,
 }
 
-impl SchemaAnswer {
-    /// Of the schema of a generation.
-    pub(in super::super) fn of(schema: Schema, origin: Origin) -> Self {
-        let column = |column: muster_engine::schema::ColumnSchema| SchemaColumn {
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum ColumnKind {
+    /// true or false
+    Bool,
+    /// A number.
+    Number,
+    /// Text, or a name of an enumeration.
+    Text,
+    /// An instant.
+    Time,
+    /// A day.
+    Date,
+    /// A list of values.
+    Array,
+    /// Numbers by key.
+    Map,
+    /// Something else: a UUID, an address.
+    Other,
+}
+
+impl ColumnKind {
+    fn of(ty: &ColumnType) -> Self {
+        match ty {
+            ColumnType::Array(_) => Self::Array,
+            ColumnType::Map(_) => Self::Map,
+            ColumnType::Scalar(ScalarType::Bool) => Self::Bool,
+            ColumnType::Scalar(ScalarType::String | ScalarType::Enum) => Self::Text,
+            ColumnType::Scalar(ScalarType::Date) => Self::Date,
+            ColumnType::Scalar(ty) if ty.is_time() => Self::Time,
+            ColumnType::Scalar(ty) if ty.is_number() => Self::Number,
+            ColumnType::Scalar(_) => Self::Other,
+        }
+    }
+}
+
+impl From<Columns> for SchemaAnswer {
+    fn from(columns: Columns) -> Self {
+        let Columns { schema, distinct, origin } = columns;
+        let column = |(column, distinct): (ColumnSchema, u64)| SchemaColumn {
             ty: column.ty.to_string(),
+            kind: ColumnKind::of(&column.ty),
             name: column.name,
             nullable: column.nullable,
+            distinct,
         };
         Self {
             user_id: schema.user_id,
             time_zone: schema.time_zone,
-            columns: schema.columns.into_iter().map(column).collect(),
+            columns: schema.columns.into_iter().zip(distinct).map(column).collect(),
             generation: origin.generation,
             as_of: Time::of(origin.as_of),
         }
