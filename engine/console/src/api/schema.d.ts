@@ -110,6 +110,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/audience/rule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What a rule says: its text and its tree, each made from the other, the SQL that it is, the columns and labels that it names. Nothing
+         *     is counted.
+         */
+        post: operations["read_rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit": {
         parameters: {
             query?: never;
@@ -549,6 +569,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who calls, and what they may do. */
+        get: operations["who_am_i"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/schema": {
         parameters: {
             query?: never;
@@ -907,6 +944,20 @@ export interface components {
             /** @description What is wrong with it. */
             why: string;
         };
+        /** @description Who calls. */
+        CallerAnswer: {
+            /** @description The name, as labels, deliveries and the audit have it. */
+            name: string;
+            /** @description What this caller may do. */
+            role: components["schemas"]["Role"];
+            /** @description Whether a token is asked for where this caller comes in. */
+            tokens: boolean;
+        };
+        /**
+         * @description What a column holds.
+         * @enum {string}
+         */
+        ColumnKind: "bool" | "number" | "text" | "time" | "date" | "array" | "map" | "other";
         /**
          * @description What a delivery shows.
          * @enum {string}
@@ -2081,6 +2132,11 @@ export interface components {
          * @enum {string}
          */
         RebuildState: "running" | "published" | "held" | "failed";
+        /**
+         * @description What a caller may do; each role may do what those before it may.
+         * @enum {string}
+         */
+        Role: "reader" | "editor" | "approver" | "admin";
         /** @description Asks for an earlier generation. */
         RollbackRequest: {
             /**
@@ -2088,6 +2144,35 @@ export interface components {
              * @description Which; without it, the one before.
              */
             generation?: number | null;
+        };
+        /** @description A rule as it was understood. */
+        RuleAnswer: {
+            /** @description When its source was read. */
+            as_of: components["schemas"]["Time"];
+            /** @description The columns that it looks at itself, by name; what its labels look at is theirs. */
+            columns: string[];
+            /**
+             * Format: int64
+             * @description The generation that it was read with.
+             */
+            generation: number;
+            /** @description The labels that it names itself. */
+            labels: string[];
+            /** @description What `now()` was. */
+            now: components["schemas"]["Time"];
+            /** @description Its canonical text. */
+            rule: string;
+            /** @description The same as the tree of a query builder; null where a tree cannot say it. */
+            rules?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description The ClickHouse `WHERE` condition that gives the same users in the source's table, with labels written out and `now()` as it is
+             *     in this answer; null if there is none.
+             */
+            sql?: string | null;
+            /** @description Why there is no SQL. */
+            sql_problem?: string | null;
         };
         /** @description The columns of a generation. */
         SchemaAnswer: {
@@ -2107,6 +2192,13 @@ export interface components {
         };
         /** @description A column. */
         SchemaColumn: {
+            /**
+             * Format: int64
+             * @description How many distinct values it has; of an array elements, of a map keys.
+             */
+            distinct: number;
+            /** @description What it holds, in few words: enough to choose how a value of it is asked for. */
+            kind: components["schemas"]["ColumnKind"];
             /** @description Its name. */
             name: string;
             /** @description Whether a user may have no value. */
@@ -2318,6 +2410,8 @@ export type AudienceRequest = components['schemas']['AudienceRequest'];
 export type AuditAnswer = components['schemas']['AuditAnswer'];
 export type AuditRecord = components['schemas']['AuditRecord'];
 export type BadLine = components['schemas']['BadLine'];
+export type CallerAnswer = components['schemas']['CallerAnswer'];
+export type ColumnKind = components['schemas']['ColumnKind'];
 export type ContentType = components['schemas']['ContentType'];
 export type CountAnswer = components['schemas']['CountAnswer'];
 export type DeliveriesAnswer = components['schemas']['DeliveriesAnswer'];
@@ -2379,7 +2473,9 @@ export type RebuildAnswer = components['schemas']['RebuildAnswer'];
 export type RebuildProgress = components['schemas']['RebuildProgress'];
 export type RebuildRequest = components['schemas']['RebuildRequest'];
 export type RebuildState = components['schemas']['RebuildState'];
+export type Role = components['schemas']['Role'];
 export type RollbackRequest = components['schemas']['RollbackRequest'];
+export type RuleAnswer = components['schemas']['RuleAnswer'];
 export type SchemaAnswer = components['schemas']['SchemaAnswer'];
 export type SchemaColumn = components['schemas']['SchemaColumn'];
 export type Segment = components['schemas']['Segment'];
@@ -2669,6 +2765,55 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProfileAnswer"];
+                };
+            };
+            /** @description The request was refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request could not be answered. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_rule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request, in the answer and in the log. */
+                "x-request-id"?: string;
+                /** @description How long the caller waits, in milliseconds. */
+                "x-muster-timeout-ms"?: number;
+                /** @description Who calls, where tokens are off. */
+                "x-muster-user"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AudienceRequest"];
+            };
+        };
+        responses: {
+            /** @description The rule as it was understood. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleAnswer"];
                 };
             };
             /** @description The request was refused. */
@@ -4352,6 +4497,51 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LabelUsesAnswer"];
+                };
+            };
+            /** @description The request was refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request could not be answered. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    who_am_i: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request, in the answer and in the log. */
+                "x-request-id"?: string;
+                /** @description How long the caller waits, in milliseconds. */
+                "x-muster-timeout-ms"?: number;
+                /** @description Who calls, where tokens are off. */
+                "x-muster-user"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The caller. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CallerAnswer"];
                 };
             };
             /** @description The request was refused. */
