@@ -51,6 +51,7 @@ export function createBuilder(rule: Ref<string>) {
   let timer: ReturnType<typeof setTimeout> | undefined
   let running: AbortController | null = null
   let changedAt = 0
+  let published = rule.value
 
   const open = computed(() => unfinished(root.value, store.byName))
   const conditions = computed(() => conditionsOf(root.value).length)
@@ -178,12 +179,15 @@ export function createBuilder(rule: Ref<string>) {
     problem.value = { detail: told.detail, offset: ids ? null : offset, node: ids ? nodeAt(ids, told.pointer) : null }
   }
 
+  /** Hands the rule out; what comes back by that is known already. */
   function publish(to: string): void {
-    if (rule.value !== to) rule.value = to
+    published = to
+    rule.value = to
   }
 
   /** Takes a rule from outside: from an address, from a label. */
   function take(given: string): void {
+    published = given
     text.value = given
     if (given.trim() === '') {
       root.value = newGroup()
@@ -192,14 +196,9 @@ export function createBuilder(rule: Ref<string>) {
     } else changeText(given)
   }
 
-  watch(
-    rule,
-    (given) => {
-      // What came from here is known already.
-      if (given !== (conditions.value === 0 ? '' : text.value)) take(given)
-    },
-    { immediate: false },
-  )
+  watch(rule, (given) => {
+    if (given !== published) take(given)
+  })
   // Everything that is shown belongs to a generation: a new one is asked again.
   watch(
     () => store.generation,

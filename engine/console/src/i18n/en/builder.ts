@@ -58,6 +58,7 @@ export default {
   fromPercent: 'From percent',
   toPercent: 'To percent',
   moreValues: 'and {n} more; type to use one | and {n} more; type to use one',
+  andMore: 'and {n} more',
   noFacts: 'The values could not be loaded.',
   withoutValue: '{n} user without a value | {n} users without a value',
   histogram: 'How users are spread over {field}',

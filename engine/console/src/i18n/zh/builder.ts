@@ -53,6 +53,7 @@ export default {
   fromPercent: '起始百分比',
   toPercent: '结束百分比',
   moreValues: '另有 {n} 个值，可直接输入',
+  andMore: '另有 {n} 个',
   noFacts: '无法加载取值。',
   withoutValue: '{n} 位用户无值',
   histogram: '用户在 {field} 上的分布',
