@@ -69,6 +69,7 @@ methods! {
     Explain,
     Overlap,
     ReadRule,
+    Export,
     GetUser,
     Status,
     Generations,

@@ -6,6 +6,7 @@
 mod audience;
 mod audit;
 mod deliveries;
+mod export;
 mod front;
 mod labels;
 mod me;
@@ -74,6 +75,7 @@ fn api(front: &Arc<Front>) -> Router<Arc<Front>> {
         .route("/audience/overlap", of(Method::Overlap, post(audience::overlap)))
         .route("/audience/members", of(Method::Members, post(audience::members)))
         .route("/audience/rule", of(Method::ReadRule, post(audience::rule)))
+        .route("/audience/export", of(Method::Export, post(export::export)))
         .route("/me", of(Method::WhoAmI, get(me::who_am_i)))
         .route("/users", of(Method::Members, get(users::list)))
         .route("/users/{id}/features", of(Method::GetUser, get(users::features)))

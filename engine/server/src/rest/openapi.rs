@@ -12,7 +12,7 @@ use utoipa::{Modify, OpenApi};
 
 use super::front::{REQUEST_ID_HEADER, TIMEOUT_HEADER};
 use super::problem::{Document, PROBLEM_JSON, Problem};
-use super::{audience, audit, deliveries, labels, me, outside, store, users};
+use super::{audience, audit, deliveries, export, labels, me, outside, store, users};
 use crate::access::USER_HEADER;
 use crate::fault::Fault;
 
@@ -39,7 +39,7 @@ expression over the feature columns. Every refusal is a problem document (RFC 94
     ),
     paths(
         audience::count, audience::preview, audience::profile, audience::explain, audience::overlap, audience::members,
-        audience::rule, me::who_am_i,
+        audience::rule, export::export, me::who_am_i,
         users::list, users::features, users::feature, users::batch, users::erase, users::opt_out, users::opt_in,
         store::schema, store::status, store::generations, store::rollback, store::publish, store::discard, store::rebuild,
         audit::list, audit::export,

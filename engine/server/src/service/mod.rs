@@ -7,6 +7,7 @@ mod audit;
 mod counting;
 mod deliveries;
 mod effect;
+mod export;
 mod labels;
 mod matching;
 mod members;
@@ -44,6 +45,7 @@ pub(crate) use admin::{Changed, Columns, Listed, ListedState, Rolled, Status};
 pub(crate) use counting::{Count, Overlaps, Previewed, Profile, ProfileOf, ProfiledColumn};
 pub(crate) use deliveries::{ContentOf, DeliveryOf, Step, Stored};
 pub(crate) use effect::{Effect, LabelEffects, Reckoned};
+pub(crate) use export::{Content, Export, ExportOf, Lines, Piece};
 pub(crate) use labels::{LabelOf, RuleOf, now_us};
 pub(crate) use matching::Matched;
 pub(crate) use members::{MembersBatch, MembersOf};
@@ -133,6 +135,8 @@ pub(crate) struct Service {
     /// For what nobody waits for: counting labels, making indexes.
     background: Pool,
     streams: Arc<Semaphore>,
+    /// Exports that are whole in memory.
+    bitmaps: Arc<Semaphore>,
     /// Slow questions that are logged.
     slow: Sparing,
     rebuild: Option<Arc<dyn Rebuild>>,
@@ -183,6 +187,7 @@ impl Service {
             compiling: Pool::start("compiling", compiling)?,
             background: Pool::start("background", background)?,
             streams: Arc::new(Semaphore::new(config.streams)),
+            bitmaps: Arc::new(Semaphore::new(export::BITMAPS_AT_ONCE)),
             slow: Sparing::default(),
             rebuild,
             shelf,

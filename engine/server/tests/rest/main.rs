@@ -5,6 +5,7 @@
 
 mod answers;
 mod client;
+mod exports;
 #[path = "../fixture/mod.rs"]
 mod fixture;
 mod openapi;

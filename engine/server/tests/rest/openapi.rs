@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::client::Api;
 
 /// The contract: methods and paths below `/api/v1`.
-const CONTRACT: [(&str, &str); 54] = [
+const CONTRACT: [(&str, &str); 55] = [
     ("post", "/audience/count"),
     ("post", "/audience/preview"),
     ("post", "/audience/profile"),
@@ -13,6 +13,7 @@ const CONTRACT: [(&str, &str); 54] = [
     ("post", "/audience/overlap"),
     ("post", "/audience/members"),
     ("post", "/audience/rule"),
+    ("post", "/audience/export"),
     ("get", "/me"),
     ("get", "/labels"),
     ("post", "/labels"),

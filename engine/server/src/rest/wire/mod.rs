@@ -26,8 +26,8 @@ pub(super) use label::{
 };
 pub(super) use rule::{CallerAnswer, RuleAnswer};
 pub(super) use segment::{
-    AudienceRequest, ExplainRequest, MatchRequest, MembersRequest, OverlapRequest, ProfileRequest,
-    SegmentParameters,
+    AudienceRequest, ExplainRequest, ExportFormat, ExportRequest, MatchRequest, MembersRequest,
+    OverlapRequest, ProfileRequest, SegmentParameters,
 };
 pub(super) use store::{
     DiscardRequest, ErasedAnswer, GenerationsAnswer, InServiceAnswer, OptedAnswer, PublishRequest, Readiness,

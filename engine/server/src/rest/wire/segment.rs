@@ -272,6 +272,33 @@ impl MembersRequest {
     }
 }
 
+with_segment! {
+    /// Asks for an audience as a file.
+    ExportRequest {
+        /// Which kind of file.
+        pub(in super::super) format: ExportFormat,
+        /// With these columns, keys of maps as in `holdings['USDT']`, or lengths as in `length(chains)`; of `csv` and `jsonl`.
+        #[serde(default)]
+        pub(in super::super) columns: Vec<String>,
+        /// At most so many users; all unless given.
+        pub(in super::super) limit: Option<u64>,
+    }
+}
+
+/// A kind of file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in super::super) enum ExportFormat {
+    /// An id a line.
+    Ids,
+    /// A table with a header: the id, then the columns. A missing value is an empty field; lists and maps are JSON.
+    Csv,
+    /// An object a line.
+    Jsonl,
+    /// Ids as a portable 64-bit Roaring bitmap.
+    Roaring,
+}
+
 /// Asks what a user meets.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

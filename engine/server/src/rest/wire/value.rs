@@ -26,6 +26,11 @@ impl Value {
         Self(serde_json::Number::from_f64(number).map_or_else(|| Json::String(special(number)), Json::Number))
     }
 
+    /// As JSON.
+    pub(in super::super) fn into_json(self) -> Json {
+        self.0
+    }
+
     /// What a request says of the feature of this name.
     pub(super) fn feature(self, name: &str) -> Result<Feature> {
         Ok(match self.0 {
