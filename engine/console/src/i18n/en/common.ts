@@ -72,6 +72,18 @@ export default {
     seconds: '{n} s',
     noValue: 'no value',
   },
+  conflict: {
+    title: 'Somebody else saved first',
+    lead: '{by} changed this {at}. Nothing of yours is lost: choose what holds.',
+    field: 'Field',
+    mine: 'Mine',
+    theirs: 'Stored now',
+    none: 'none',
+    same: 'Both versions say the same; only the version is another one.',
+    take: 'Take what is stored',
+    overwrite: 'Overwrite with mine',
+    edit: 'Go on editing',
+  },
   page: {
     none: 'There is no such page.',
     home: 'To the audience builder',

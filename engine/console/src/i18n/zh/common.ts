@@ -74,6 +74,18 @@ export default {
     seconds: '{n} 秒',
     noValue: '无值',
   },
+  conflict: {
+    title: '已有人抢先保存',
+    lead: '{by} 于{at}修改了此内容。你的修改没有丢失，请选择以哪个版本为准。',
+    field: '字段',
+    mine: '我的版本',
+    theirs: '当前存储的版本',
+    none: '无',
+    same: '两个版本内容相同，只是版本号不同。',
+    take: '采用已存储的版本',
+    overwrite: '用我的版本覆盖',
+    edit: '继续编辑',
+  },
   page: {
     none: '没有这个页面。',
     home: '前往人群构建',
