@@ -66,13 +66,18 @@ export async function ask<T>(path: string, options: Options = {}): Promise<T> {
   return parse(await response.text()) as T
 }
 
-/** Asks, and hands out the answer as it comes; refusals are thrown. */
-export async function send(path: string, options: Options = {}): Promise<Response> {
-  const headers: Record<string, string> = {}
+/** The headers that say who asks. */
+export function callerHeaders(): Record<string, string> {
   const token = listener.token()
   const user = listener.user()
-  if (token) headers['authorization'] = `Bearer ${token}`
-  else if (user) headers['x-muster-user'] = encodeURIComponent(user) === user ? user : encodeURIComponent(user)
+  if (token) return { authorization: `Bearer ${token}` }
+  if (user) return { 'x-muster-user': encodeURIComponent(user) === user ? user : encodeURIComponent(user) }
+  return {}
+}
+
+/** Asks, and hands out the answer as it comes; refusals are thrown. */
+export async function send(path: string, options: Options = {}): Promise<Response> {
+  const headers = callerHeaders()
   let body: BodyInit | null = null
   if (options.raw) {
     headers['content-type'] = options.raw.type

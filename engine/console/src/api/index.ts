@@ -1,5 +1,6 @@
 // The questions that the console asks, by name. Shapes are those of the server's OpenAPI document.
 import { ask, exactId, send } from './client'
+import { upload } from './upload'
 import type {
   Approval,
   AuditRecord,
@@ -131,11 +132,22 @@ export const previewLabel = (id: number, request: EffectRequest, signal?: Signal
 export const labelUses = (id: number, signal?: Signal) => ask<LabelUsesAnswer>(`${V1}/labels/${id}/uses`, { signal })
 export const labelCounts = async (id: number, limit: number, signal?: Signal): Promise<LabelCount[]> =>
   (await ask<{ counts: LabelCount[] }>(`${V1}/labels/${id}/counts`, { query: { limit }, signal })).counts
-export const uploadList = (id: number, file: Blob, replace: boolean) =>
-  ask<UploadAnswer>(`${V1}/labels/${id}/users`, {
-    method: replace ? 'PUT' : 'POST',
-    raw: { content: file, type: 'text/csv' },
-  })
+export const uploadList = (id: number, file: Blob, replace: boolean, sent: (part: number) => void = () => undefined) =>
+  upload<UploadAnswer>(`${V1}/labels/${id}/users`, { method: replace ? 'PUT' : 'POST', content: file, type: 'text/csv', sent })
+
+/** A label's count in a generation, as lists of labels carry it. */
+export interface RecentCount {
+  generation: number
+  as_of: string
+  count?: number | null
+}
+export type LabelSort = 'name' | 'count' | 'change' | 'updated' | 'created'
+export type LabelsQuery = LabelsRequest & { sort?: LabelSort; descending?: boolean; history?: number }
+export type LabelRow = Label & { recent?: RecentCount[] }
+export const labelRows = (query: LabelsQuery, signal?: Signal) =>
+  ask<{ labels: LabelRow[]; next_page_token?: string | null }>(`${V1}/labels/filter`, { body: query, signal })
+export const labelMembers = (id: number, page: { page_size?: number; page_token?: string }, signal?: Signal) =>
+  ask<MembersPage>(`${V1}/labels/${id}/users`, { query: page, signal })
 
 // Deliveries.
 export const deliveries = (
