@@ -38,6 +38,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/audience/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The members of a segment as a file: ids or a table, in the store's own order, or a bitmap.
+         * @description A file that cannot go on does not end: its connection is broken, so what a client saved is whole if the transfer ended well.
+         */
+        post: operations["export_audience"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audience/members": {
         parameters: {
             query?: never;
@@ -1316,6 +1336,47 @@ export interface components {
             /** @description The condition as text. */
             rule: string;
         };
+        /**
+         * @description A kind of file.
+         * @enum {string}
+         */
+        ExportFormat: "ids" | "csv" | "jsonl" | "roaring";
+        /** @description Asks for an audience as a file. */
+        ExportRequest: {
+            /** @description With these columns, keys of maps as in `holdings['USDT']`, or lengths as in `length(chains)`; of `csv` and `jsonl`. */
+            columns?: string[];
+            /** @description Which kind of file. */
+            format: components["schemas"]["ExportFormat"];
+            /**
+             * Format: int64
+             * @description Of this generation; without it, the one in service.
+             */
+            generation?: number | null;
+            /** @description Whom, as a label's name. */
+            label?: string | null;
+            /**
+             * Format: int64
+             * @description Whom, as a label's number.
+             */
+            label_id?: number | null;
+            /**
+             * Format: int64
+             * @description At most so many users; all unless given.
+             */
+            limit?: number | null;
+            now?: components["schemas"]["Time"] | null;
+            /**
+             * @description Whom, as a rule's text: a ClickHouse `WHERE` expression over the feature columns. Exactly one of `rule`, `rules`, `label`
+             *     and `label_id` is given.
+             * @example country = 'US' AND has_poh
+             */
+            rule?: string | null;
+            /** @description Whom, as the tree of a query builder. */
+            rules?: {
+                [key: string]: unknown;
+            } | null;
+            segment?: components["schemas"]["Segment"] | null;
+        };
         /** @description One feature of a user. */
         FeatureAnswer: {
             /** @description When its source was read. */
@@ -2428,6 +2489,8 @@ export type ErasedAnswer = components['schemas']['ErasedAnswer'];
 export type ExplainAnswer = components['schemas']['ExplainAnswer'];
 export type ExplainRequest = components['schemas']['ExplainRequest'];
 export type ExplainedCondition = components['schemas']['ExplainedCondition'];
+export type ExportFormat = components['schemas']['ExportFormat'];
+export type ExportRequest = components['schemas']['ExportRequest'];
 export type FeatureAnswer = components['schemas']['FeatureAnswer'];
 export type FeatureChange = components['schemas']['FeatureChange'];
 export type FeaturesRequest = components['schemas']['FeaturesRequest'];
@@ -2568,6 +2631,58 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ExplainAnswer"];
+                };
+            };
+            /** @description The request was refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request could not be answered. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_audience: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request, in the answer and in the log. */
+                "x-request-id"?: string;
+                /** @description How long the caller waits, in milliseconds. */
+                "x-muster-timeout-ms"?: number;
+                /** @description Who calls, where tokens are off. */
+                "x-muster-user"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportRequest"];
+            };
+        };
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": number[];
+                    "application/x-ndjson": unknown;
+                    "text/csv": string;
+                    "text/plain": string;
                 };
             };
             /** @description The request was refused. */
