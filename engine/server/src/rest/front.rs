@@ -101,8 +101,8 @@ pub(super) async fn finish(State(front): State<Arc<Front>>, mut request: Request
     }
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID_HEADER, id.0);
-    // What an answer says holds for this caller and this moment.
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // What an answer says holds for this caller and this moment, but for the console's files.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

@@ -5,6 +5,7 @@
 
 mod audience;
 mod audit;
+mod console;
 mod deliveries;
 mod export;
 mod front;
@@ -52,8 +53,8 @@ pub(crate) fn router(
         .route("/healthz", get(outside::healthz))
         .route("/readyz", get(outside::readyz))
         .route("/metrics", get(outside::metrics))
-        .route("/", get(outside::page))
-        .fallback(no_path)
+        .route("/", get(console::page))
+        .fallback(console::page)
         .method_not_allowed_fallback(no_method)
         .layer(finish)
         .with_state(front)
@@ -119,10 +120,6 @@ fn api(front: &Arc<Front>) -> Router<Arc<Front>> {
             of(Method::MatchDeliveries, get(users::deliveries).post(users::deliveries_with)),
         )
         .route("/users/{id}/labels", of(Method::MatchLabels, get(users::labels).post(users::labels_with)))
-}
-
-async fn no_path(request: Request) -> Problem {
-    Problem::no_path(request.uri().path())
 }
 
 async fn no_method(request: Request) -> Problem {

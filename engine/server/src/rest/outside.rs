@@ -1,10 +1,10 @@
-//! Outside `/api`: health for those who run the server, measurements for Prometheus, a page for people.
+//! Outside `/api`: health for those who run the server, measurements for Prometheus.
 
 use std::sync::Arc;
 
 use axum::Json as Answer;
 use axum::extract::State;
-use axum::response::{Html, IntoResponse as _, Response};
+use axum::response::{IntoResponse as _, Response};
 use http::header;
 
 use super::front::Front;
@@ -13,9 +13,6 @@ use super::wire::Readiness;
 
 /// The content type of Prometheus' text format.
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-/// The page at `/`.
-const PAGE: &str = include_str!("page.html");
 
 /// The process is alive.
 #[utoipa::path(
@@ -45,9 +42,4 @@ pub(super) async fn readyz(State(front): State<Arc<Front>>) -> Result<Answer<Rea
 )]
 pub(super) async fn metrics(State(front): State<Arc<Front>>) -> Response {
     ([(header::CONTENT_TYPE, PROMETHEUS)], front.meters.render()).into_response()
-}
-
-/// What this is, for people.
-pub(super) async fn page() -> Html<&'static str> {
-    Html(PAGE)
 }

@@ -353,8 +353,5 @@ fn pages_outside_of_the_api() {
     assert!(metrics.text.contains("# TYPE"), "{}", metrics.text);
     let page = api.get("/");
     assert_eq!((page.status, page.headers["content-type"].as_str()), (200, "text/html; charset=utf-8"));
-    for link in ["/api/openapi.json", "/readyz", "/healthz", "/metrics"] {
-        assert!(page.text.contains(&format!("href=\"{link}\"")), "{link}");
-        assert_eq!(api.get(link).status, 200);
-    }
+    assert!(page.text.contains("<title>Muster</title>"), "{}", page.text);
 }

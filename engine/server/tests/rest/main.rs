@@ -5,6 +5,7 @@
 
 mod answers;
 mod client;
+mod console;
 mod exports;
 #[path = "../fixture/mod.rs"]
 mod fixture;
