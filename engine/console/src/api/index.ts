@@ -109,6 +109,32 @@ export const rebuild = (accept?: string) =>
   ask<RebuildAnswer>(`${V1}/generations/rebuild`, { body: accept === undefined ? {} : { accept } })
 export const metrics = async (signal?: Signal) => (await send('/metrics', { signal })).text()
 
+/** What happened to the store: published, held back, accepted, rolled back, removed. */
+export interface StoreEvent {
+  at: string
+  event: string
+  generation?: number | null
+  before?: number | null
+  user?: string | null
+  host?: string | null
+  reason?: string | null
+}
+/** How the counting of labels in the generation in service goes. */
+export interface LabelRefresh {
+  generation?: number | null
+  state: string
+  counted?: number | null
+  of?: number | null
+  failed?: number | null
+  started?: string | null
+  ended?: string | null
+}
+/** A generation with the report of its gates, which `operations/gates` reads. */
+export const generation = (n: number, signal?: Signal) => ask<Record<string, unknown>>(`${V1}/generations/${n}`, { signal })
+export const generationHistory = (page: { page_size?: number; page_token?: string }, signal?: Signal) =>
+  ask<{ events: StoreEvent[]; next_page_token?: string | null }>(`${V1}/generations/history`, { query: page, signal })
+export const refreshLabels = () => ask<LabelRefresh>(`${V1}/labels/refresh`, { method: 'POST', body: {} })
+
 /** Who calls. */
 export interface Me {
   name: string

@@ -1,0 +1,91 @@
+// The report of a build's gates, as rows of a diff: what each check measured before and after, and what it may move.
+import { number, share } from '@/format'
+
+export type CheckOutcome = 'failed' | 'waived' | 'passed'
+
+export interface Check {
+  gate: string
+  /** The column or rule; empty for the whole table. */
+  of: string
+  before: unknown
+  after: unknown
+  /** How far it moved, as a share of what was; null where that says nothing. */
+  moved: number | null
+  /** By how much it may move. */
+  limit: number | null
+  outcome: CheckOutcome
+  note: string
+}
+
+export interface GateReport {
+  comparedWith: number | null
+  checks: Check[]
+}
+
+type Json = Record<string, unknown>
+
+const isObject = (given: unknown): given is Json => typeof given === 'object' && given !== null && !Array.isArray(given)
+const numberOr = (given: unknown): number | null => (typeof given === 'number' && Number.isFinite(given) ? given : null)
+const textOr = (given: unknown): string => (typeof given === 'string' ? given : '')
+
+function outcomeOf(check: Json): CheckOutcome {
+  const told = textOr(check.outcome ?? check.result ?? check.verdict)
+  if (told === 'waived' || check.waived === true) return 'waived'
+  const failed = told === 'failed' || told === 'tripped' || check.trips === true || check.failed === true || check.passed === false
+  return failed ? 'failed' : 'passed'
+}
+
+function readCheck(check: Json): Check {
+  return {
+    gate: textOr(check.gate ?? check.name),
+    of: textOr(check.of ?? check.what),
+    before: check.before ?? null,
+    after: check.after ?? null,
+    moved: numberOr(check.moved ?? check.change),
+    limit: numberOr(check.limit ?? check.allowed),
+    outcome: outcomeOf(check),
+    note: textOr(check.message ?? check.note),
+  }
+}
+
+/** The report in what the server tells of a generation; null where none is kept. */
+export function readReport(told: unknown): GateReport | null {
+  if (!isObject(told)) return null
+  const report = [told.gates, told.report, told.verdict, told].find((one): one is Json => isObject(one) && Array.isArray(one.checks))
+  if (!report) return null
+  const checks = (report.checks as unknown[]).filter(isObject).map(readCheck)
+  return { comparedWith: numberOr(report.compared_with), checks: checks.sort(worstFirst) }
+}
+
+const ORDER: Record<CheckOutcome, number> = { failed: 0, waived: 1, passed: 2 }
+
+/** By how many times its limit a check moved. */
+export function strain(check: Check): number {
+  if (check.moved === null) return check.outcome === 'passed' ? 0 : Infinity
+  return Math.abs(check.moved) / (check.limit || 1)
+}
+
+function worstFirst(a: Check, b: Check): number {
+  const far = strain(b) - strain(a)
+  return ORDER[a.outcome] - ORDER[b.outcome] || (Number.isNaN(far) ? 0 : far) || a.gate.localeCompare(b.gate)
+}
+
+/** Whether anything is different after. */
+export function hasMoved(check: Check): boolean {
+  return check.outcome !== 'passed' || check.before !== check.after
+}
+
+const SHARES = new Set(['null_rate', 'malformed_json'])
+
+/** A measured value as people read it. */
+export function measured(check: Check, given: unknown): string {
+  if (typeof given === 'number') return SHARES.has(check.gate) ? share(given) : number(given)
+  return textOr(given) || '–'
+}
+
+/** A movement as people read it: +12.5 %. */
+export function movement(moved: number | null): string {
+  if (moved === null) return '–'
+  if (moved === 0) return '±0'
+  return `${moved > 0 ? '+' : '−'}${share(Math.abs(moved))}`
+}
