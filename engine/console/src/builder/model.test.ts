@@ -151,6 +151,9 @@ describe('the builder', () => {
     await pause()
     asked[1]!.answer({ type: 'urn:muster:problem:bad_rule', status: 400, detail: 'unknown column', position: { line: 1, column: 13 } }, 400)
     await settle()
+    // Half a word is no mistake yet.
+    expect(builder.problem).toBeNull()
+    await vi.advanceTimersByTimeAsync(400)
     expect(builder.problem).toEqual({ detail: 'unknown column', offset: 12, node: null })
     expect(builder.answer?.count).toBe(7)
   })

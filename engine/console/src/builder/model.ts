@@ -9,6 +9,8 @@ import { useStore } from '@/stores/store'
 const PAUSE_MS = 20
 /** How many steps back are kept. */
 const STEPS = 100
+/** How long typing has to pause before what is wrong with a text is said, in milliseconds: half a word is no mistake yet. */
+const MISTAKE_MS = 350
 
 /** What is known of a part of the rule. */
 export interface PartCount {
@@ -49,6 +51,7 @@ export function createBuilder(rule: Ref<string>) {
   const ahead = ref(0)
   let kept = snapshot()
   let timer: ReturnType<typeof setTimeout> | undefined
+  let saying: ReturnType<typeof setTimeout> | undefined
   let running: AbortController | null = null
   let changedAt = 0
   let published = rule.value
@@ -96,8 +99,8 @@ export function createBuilder(rule: Ref<string>) {
       const sent = toWire(root.value, store.byName)
       const got = await api.preview({ rules: sent.wire as unknown as Record<string, unknown> }, signal)
       show(got, sent.ids)
-      text.value = got.root.rule
-      publish(sent.wire.rules.length === 0 ? '' : got.root.rule)
+      text.value = sent.wire.rules.length === 0 ? '' : got.root.rule
+      publish(text.value)
     }, 'tree')
   }
 
@@ -127,6 +130,7 @@ export function createBuilder(rule: Ref<string>) {
 
   function later(question: (signal: AbortSignal) => Promise<void>, from: 'tree' | 'text'): void {
     clearTimeout(timer)
+    clearTimeout(saying)
     changedAt = performance.now()
     timer = setTimeout(() => void run(question, from), PAUSE_MS)
   }
@@ -175,8 +179,14 @@ export function createBuilder(rule: Ref<string>) {
       failure.value = error
       return
     }
+    if (ids) {
+      problem.value = { detail: told.detail, offset: null, node: nodeAt(ids, told.pointer) }
+      return
+    }
     const offset = told.position ? offsetOf(text.value, told.position) : null
-    problem.value = { detail: told.detail, offset: ids ? null : offset, node: ids ? nodeAt(ids, told.pointer) : null }
+    saying = setTimeout(() => {
+      problem.value = { detail: told.detail, offset, node: null }
+    }, MISTAKE_MS)
   }
 
   /** Hands the rule out; what comes back by that is known already. */
@@ -208,6 +218,7 @@ export function createBuilder(rule: Ref<string>) {
   )
   onScopeDispose(() => {
     clearTimeout(timer)
+    clearTimeout(saying)
     running?.abort()
   })
 
