@@ -46,7 +46,7 @@ export type UserId = number | string
 type Signal = AbortSignal | undefined
 
 // Audiences.
-export const count = (segment: Segment, signal?: Signal) =>
+export const count = (segment: Segment & { generation?: number }, signal?: Signal) =>
   ask<CountAnswer>(`${V1}/audience/count`, { body: segment, signal })
 export const preview = (segment: Segment, signal?: Signal) =>
   ask<PreviewAnswer>(`${V1}/audience/preview`, { body: segment, signal })

@@ -74,7 +74,7 @@ export default {
   },
   conflict: {
     title: 'Somebody else saved first',
-    lead: '{by} changed this {at}. Nothing of yours is lost: choose what holds.',
+    lead: '{by} saved another version ({at}). Nothing of yours is lost: choose what holds.',
     field: 'Field',
     mine: 'Mine',
     theirs: 'Stored now',

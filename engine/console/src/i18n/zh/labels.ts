@@ -66,7 +66,7 @@ export default {
     share: '占全体比例',
     change: '较上一代',
     changed: '最近修改',
-    by: '由 {name}',
+    by: '修改人：{name}',
     madeBy: '创建者：{name}',
     asOf: '依据第 {n} 代',
     listUsers: '名单中有 {n} 个 ID',
