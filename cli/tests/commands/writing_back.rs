@@ -137,8 +137,12 @@ fn members_of_labels_are_in_clickhouse_as_soon_as_they_change() {
     let rich = label("rich", "label('inner')");
     server.comes_to(&[(verified, count("has_poh")), (rich, count("balance_usd >= 1000"))]);
     assert_eq!(serving.metric("muster_write_back_problem"), 0.0);
-    let written = serving.metric("muster_write_back_labels_total{result=\"written\"}");
-    assert!(written >= 2.0, "{written}");
+    // The rows are there a moment before they are counted.
+    let written = || serving.metric("muster_write_back_labels_total{result=\"written\"}");
+    let begun = Instant::now();
+    while written() < 2.0 {
+        assert!(begun.elapsed() < PATIENCE, "{}", written());
+    }
 
     // A label that it uses is another.
     let change = json!({"name": "inner", "rule": "balance_usd >= 50", "version": 1});
