@@ -81,7 +81,7 @@ export class Person {
   }
 
   async gone(name) {
-    await this.hook(name).first().waitFor({ state: 'detached' }).catch(() => this.hook(name).first().waitFor({ state: 'hidden' }))
+    await until(`${name} is gone`, async () => (await this.page.locator(`[data-test="${name}"]:visible`).count()) === 0, LONGEST_MS)
   }
 
   /** Picks a label in a picker by its name. */

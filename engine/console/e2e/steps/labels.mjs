@@ -1,10 +1,10 @@
 // Finding a label, changing it, and what happens when two change it at once.
 import { equal, holds, until } from '../wait.mjs'
-import { LABEL } from './audience.mjs'
+import { LABEL, RULE } from './audience.mjs'
 
 export async function play({ people, report, server, shared }) {
   const { anna, ben } = people
-  shared.labelId ??= (await server.ask('anna', '/labels', { name: LABEL, rule: 'has_poh AND balance_usd >= 100' })).id
+  shared.labelId ??= (await server.ask('anna', '/labels', { name: LABEL, rule: RULE })).id
   await report.step('the label is found by a part of its name, with its count', [anna], async () => {
     await anna.go('/labels')
     await anna.see('labels')

@@ -46,7 +46,9 @@ export async function play({ people, report, server }) {
     await until('it has ended', async () => (await olga.hook('rebuild-ended').count()) > 0, 120_000)
     const state = await olga.hook('rebuild-ended').getAttribute('data-state')
     equal('how it ended', state, 'published')
-    const { generation } = await server.ask('olga', '/status')
+    // It is verified before it answers, so it may come a moment later.
+    const { rebuild } = await server.ask('olga', '/status')
+    const { generation } = rebuild
     await olga.sees('generation', new RegExp(`Generation ${generation}\\b`))
     return `generation ${generation}`
   })
@@ -62,6 +64,7 @@ export async function play({ people, report, server }) {
   })
   await report.step('history tells who did what', [olga], async () => {
     await olga.go('/operations?tab=history')
+    await olga.see('event')
     const told = await olga.text('history')
     for (const word of ['Rolled back', 'held back', 'discarded']) holds(`"${word}" is in the history:\n${told}`, told.includes(word))
   })
