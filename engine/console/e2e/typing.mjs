@@ -1,8 +1,9 @@
 // How long a person waits for a count: types numbers into a rule of five conditions and into its text, and measures from each keystroke until its count is
-// painted. `node e2e/typing.mjs http://127.0.0.1:7071 [keystrokes]`, against a server that runs.
+// painted. `node e2e/typing.mjs http://127.0.0.1:7071 [keystrokes] [profile|members]`, against a server that
+// runs; the last says which of the panels under the rule is open and asks as well.
 import { chromium } from 'playwright-core'
 
-const [url = 'http://127.0.0.1:7071', keystrokes = '120'] = process.argv.slice(2)
+const [url = 'http://127.0.0.1:7071', keystrokes = '120', tab = 'profile'] = process.argv.slice(2)
 const RULE =
   "has_poh AND NOT bot_warning AND country IN ('US', 'JP', 'IN') AND last_active_time >= now() - INTERVAL 30 DAY AND balance_usd >= 100"
 
@@ -11,7 +12,7 @@ const browser = await chromium.launch({
   args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
 })
 const page = await browser.newPage({ viewport: { width: 1280, height: 800 } })
-await page.goto(`${url}/audience?rule=${encodeURIComponent(RULE)}&tab=members`)
+await page.goto(`${url}/audience?rule=${encodeURIComponent(RULE)}&tab=${tab}`)
 await page.waitForSelector('[data-test=count]')
 await page.waitForFunction(() => document.querySelectorAll('[data-test=part-count] strong').length === 6)
 
@@ -50,7 +51,7 @@ async function type(selector, prepare) {
 }
 
 const users = await page.textContent('[data-test=generation]')
-console.log(`typing at ${url}:${users?.replace(/\s+/g, ' ')}`)
+console.log(`typing at ${url}, ${tab} open:${users?.replace(/\s+/g, ' ')}`)
 tell('in a condition of the tree', await type('[data-test=number] input', () => page.keyboard.press('End')))
 tell('in the text', await type('[data-test=rule-text]', () => page.keyboard.press('Control+End')))
 await browser.close()

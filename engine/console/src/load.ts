@@ -8,6 +8,8 @@ export interface Loaded<T> {
   loading: Ref<boolean>
   /** Asks, and gives up what was asked before. */
   load: () => Promise<void>
+  /** Gives up what is asked for; what was loaded stays. */
+  stop: () => void
 }
 
 export function useLoad<T>(question: (signal: AbortSignal) => Promise<T>): Loaded<T> {
@@ -34,6 +36,12 @@ export function useLoad<T>(question: (signal: AbortSignal) => Promise<T>): Loade
     }
   }
 
-  onScopeDispose(() => running?.abort())
-  return { data, problem, loading, load }
+  function stop(): void {
+    running?.abort()
+    running = null
+    loading.value = false
+  }
+
+  onScopeDispose(stop)
+  return { data, problem, loading, load, stop }
 }
