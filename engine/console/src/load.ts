@@ -1,6 +1,8 @@
 // Asking and showing: what was loaded, what went wrong, what still runs. Only the latest question's answer counts.
-import { onScopeDispose, ref, shallowRef, type Ref, type ShallowRef } from 'vue'
-import { isAborted } from '@/api'
+// What a lost connection kept from being loaded is asked for again when it is back.
+import { onScopeDispose, ref, shallowRef, watch, type Ref, type ShallowRef } from 'vue'
+import { ApiProblem, isAborted } from '@/api'
+import { useSession } from '@/stores/session'
 
 export interface Loaded<T> {
   data: ShallowRef<T | null>
@@ -42,6 +44,13 @@ export function useLoad<T>(question: (signal: AbortSignal) => Promise<T>): Loade
     loading.value = false
   }
 
+  const session = useSession()
+  watch(
+    () => session.connected,
+    (connected) => {
+      if (connected && problem.value instanceof ApiProblem && problem.value.status === 0) void load()
+    },
+  )
   onScopeDispose(stop)
   return { data, problem, loading, load, stop }
 }
