@@ -9,7 +9,7 @@ const DAY_MS = 86_400_000
 const written = (offset) => new Date(Date.now() + offset).toISOString().slice(0, 16).replace('T', ' ')
 
 async function setTime(person, name, text) {
-  const input = await person.input(name)
+  const input = person.page.locator('[data-test="delivery-form"] .el-date-editor input').nth(name === 'start' ? 0 : 1)
   await input.click()
   await input.fill(text)
   await person.page.keyboard.press('Enter')
