@@ -91,6 +91,18 @@ export function formOf(content: DeliveryContent | null): DeliveryForm {
   }
 }
 
+/** Days that a new delivery is shown unless somebody says otherwise. */
+const USUAL_DAYS = 14
+
+/** When a new delivery is shown unless somebody says otherwise: from the next full hour, for two weeks. */
+export function usualPlan(now: Date): Pick<DeliveryForm, 'start' | 'end'> {
+  const start = new Date(now)
+  start.setHours(now.getHours() + 1, 0, 0, 0)
+  const end = new Date(start)
+  end.setDate(start.getDate() + USUAL_DAYS)
+  return { start, end }
+}
+
 /** What is wrong, by field. */
 export function faultsOf(form: DeliveryForm, now: Date): Faults {
   const faults: Faults = {}

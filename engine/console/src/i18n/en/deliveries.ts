@@ -22,8 +22,8 @@ export default {
   },
   asks: {
     create: 'to go live',
-    edit: 'Change waits for approval',
-    cancel: 'Cancellation waits for approval',
+    edit: 'Change to approve',
+    cancel: 'Cancellation to approve',
   },
   col: {
     name: 'Delivery',
