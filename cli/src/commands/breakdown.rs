@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use clap::Args;
-use muster_engine::execute::{Breakdown as Values, Histogram};
+use clap::{Args, ValueEnum};
+use muster_engine::execute::{Breakdown as Values, Histogram, Scale};
 use muster_engine::rule::ast::Operand;
 use muster_engine::schema::{ColumnType, ScalarType};
 use muster_engine::snapshot::Snapshot;
@@ -15,7 +15,7 @@ use crate::request::{AskArgs, OPERAND_HELP};
 
 /// Break an audience down by a column: its most frequent values, or a histogram
 ///
-/// An array counts by element, so a user may count more than once.
+/// An array counts by element and a map by key, so a user may count more than once.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Breakdown {
@@ -32,13 +32,39 @@ pub(crate) struct Breakdown {
     #[arg(long, value_name = "N", default_value_t = 20)]
     top: usize,
 
-    /// Instead of values, this many bins of equal width of a number or time column
+    /// Instead of values, at most this many bins of a number or time column, between round numbers or times; `population` is all
+    /// users
     #[arg(long, value_name = "N", conflicts_with = "top", value_parser = clap::value_parser!(u16).range(1..))]
     bins: Option<u16>,
+
+    /// How bins are laid out
+    #[arg(long, value_enum, default_value_t = BinScale::Auto, requires = "bins")]
+    scale: BinScale,
 
     /// One JSON object
     #[arg(long)]
     json: bool,
+}
+
+/// How bins are laid out.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum BinScale {
+    /// Whichever of the other two users spread over more
+    Auto,
+    /// Of equal width; times by the calendar
+    Linear,
+    /// By decades around zero; times by their age
+    Log,
+}
+
+impl From<BinScale> for Scale {
+    fn from(scale: BinScale) -> Self {
+        match scale {
+            BinScale::Auto => Self::Auto,
+            BinScale::Linear => Self::Linear,
+            BinScale::Log => Self::Log,
+        }
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -70,7 +96,7 @@ impl Breakdown {
         let audience = asking.audience(&self.rule)?;
         let generation = asking.snapshot.generation();
         if let Some(bins) = self.bins {
-            let answer = audience.histogram(&operand, bins.into())?;
+            let answer = audience.histogram(&operand, bins.into(), self.scale.into())?;
             let edge = if is_time(&asking.snapshot, &operand) { |edge| time(edge as i64) } else { figure };
             self.print(generation, &answer, |answer| histogram_rows(answer, edge))?;
         } else {

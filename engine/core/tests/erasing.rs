@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use muster_engine::diff::{Diff, Moved};
-use muster_engine::execute::{Audience, Batch, overlap};
+use muster_engine::execute::{Audience, Batch, Scale, overlap};
 use muster_engine::rule::ast::{Operand, Rule};
 use muster_engine::rule::bind::{QueryError, Scope};
 use muster_engine::rule::limits::Limits;
@@ -200,22 +200,22 @@ impl Case<'_> {
         for column in &self.table.schema.columns {
             let of = Operand::Column(column.name.clone());
             let text = |result: Result<String, QueryError>| result.unwrap_or_else(|error| error.to_string());
-            if matches!(column.ty, ColumnType::Map(_)) {
-                continue;
-            }
             let breakdown = |of_audience: &Audience| {
                 text(of_audience.breakdown(&of, 5).map(|answer| format!("{answer:?}")))
             };
             same("breakdown", breakdown(audience), breakdown(other))?;
-            if matches!(column.ty, ColumnType::Array(_)) {
+            if matches!(column.ty, ColumnType::Array(_) | ColumnType::Map(_)) {
                 continue;
             }
             // Sums of floats depend on nothing but the counts by value, so they are equal to the bit.
             let stats =
                 |audience: &Audience| text(audience.stats(&of, &[0.0, 0.5, 1.0]).map(|a| format!("{a:?}")));
             same("stats", stats(audience), stats(other))?;
-            let histogram = |audience: &Audience| text(audience.histogram(&of, 7).map(|a| format!("{a:?}")));
-            same("histogram", histogram(audience), histogram(other))?;
+            for scale in [Scale::Auto, Scale::Log] {
+                let histogram =
+                    |audience: &Audience| text(audience.histogram(&of, 7, scale).map(|a| format!("{a:?}")));
+                same("histogram", histogram(audience), histogram(other))?;
+            }
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use muster_engine::batch::{Batch as Rows, ColumnData, Keys, Values};
-use muster_engine::execute::{Audience, Batch, Halt, Halted, overlap, within};
+use muster_engine::execute::{Audience, Batch, Halt, Halted, Scale, overlap, within};
 use muster_engine::rule::ast::{Operand, Rule};
 use muster_engine::rule::bind::Scope;
 use muster_engine::rule::labels::NoLabels;
@@ -126,7 +126,9 @@ fn no_partial_result_comes_back() {
     let list = &Operand::Column("list".into());
     let terms: Vec<String> = (0..60).map(|i| format!("(number = {i} AND has(list, {}))", i % 50)).collect();
     let far = &self::audience(&snapshot, &format!("at_least(40, {})", terms.join(", ")));
-    let operations: [(&str, Operation<'_>); 10] = [
+    let everybody = &self::audience(&snapshot, "true");
+    let bins = |of: &Audience| format!("{:?}", of.histogram(number, 9, Scale::Auto).unwrap());
+    let operations: [(&str, Operation<'_>); 13] = [
         ("why", Box::new(|| format!("{:?}", far.why(1 << 16, None).unwrap().unwrap().change))),
         ("count", Box::new(|| audience.count().to_string())),
         ("explain", Box::new(|| audience.explain().unwrap().root.actual_rows.to_string())),
@@ -134,6 +136,9 @@ fn no_partial_result_comes_back() {
         ("to_roaring", Box::new(|| audience.to_roaring().unwrap().len().to_string())),
         ("breakdown", Box::new(|| format!("{:?}", audience.breakdown(number, 5).unwrap()))),
         ("elements", Box::new(|| format!("{:?}", audience.breakdown(list, 5).unwrap()))),
+        ("bins", Box::new(|| bins(audience))),
+        ("bins of everybody", Box::new(|| bins(everybody))),
+        ("elements of everybody", Box::new(|| format!("{:?}", everybody.breakdown(list, 5).unwrap()))),
         ("stats", Box::new(|| format!("{:?}", audience.stats(number, &[0.5]).unwrap()))),
         ("overlap", Box::new(|| format!("{:?}", overlap(&[audience, other]).unwrap()))),
         ("batch", Box::new(|| format!("{:?}", batch.counts()))),

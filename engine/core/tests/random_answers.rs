@@ -4,9 +4,9 @@
 #[path = "truth/mod.rs"]
 mod truth;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use muster_engine::execute::{Audience, overlap};
+use muster_engine::execute::{Audience, HistogramBin, Scale, overlap};
 use muster_engine::rule::ast::{Operand, Rule};
 use muster_engine::rule::bind::Scope;
 use muster_engine::rule::limits::Limits;
@@ -57,6 +57,7 @@ fn overlaps_breakdowns_and_figures_are_what_counting_gives() {
             for index in 0..columns {
                 check_breakdown(audience, &table, index, &inside, &place);
                 check_figures(audience, &table, index, &inside, &place);
+                check_bins(audience, &table, index, (1 + rng.below(40), &scope), &place);
             }
         }
     }
@@ -76,6 +77,12 @@ fn counted<'a>(cells: impl Iterator<Item = &'a Cell>) -> (BTreeMap<String, u64>,
     for cell in cells {
         match cell {
             Cell::Null => null += 1,
+            Cell::Map(entries) => {
+                let held = entries.iter().filter(|(_, value)| !value.is_null());
+                for key in held.map(|(key, _)| key).collect::<BTreeSet<_>>() {
+                    *counts.entry(key.clone()).or_default() += 1;
+                }
+            }
             Cell::Array(elements) => {
                 let mut seen: Vec<String> =
                     elements.iter().filter(|cell| !cell.is_null()).map(identity).collect();
@@ -94,12 +101,6 @@ fn counted<'a>(cells: impl Iterator<Item = &'a Cell>) -> (BTreeMap<String, u64>,
 fn check_breakdown(audience: &Audience, table: &Table, index: usize, inside: &[usize], place: &str) {
     let column = &table.schema.columns[index];
     let by = Operand::Column(column.name.clone());
-    if matches!(column.ty, ColumnType::Map(_)) {
-        if !inside.is_empty() {
-            assert!(audience.breakdown(&by, 5).is_err(), "{place}: a whole map has no breakdown");
-        }
-        return;
-    }
     let cells = &table.columns[index];
     let (expected, null) = counted(inside.iter().map(|&row| &cells[row]));
     let (population, _) = counted(cells.iter());
@@ -124,6 +125,73 @@ fn check_breakdown(audience: &Audience, table: &Table, index: usize, inside: &[u
         "{place}: others of {}",
         column.name
     );
+}
+
+/// Bins adjoin, hold everybody's finite numbers, are no more than wanted, and each is what a range says.
+fn check_bins(
+    audience: &Audience,
+    table: &Table,
+    index: usize,
+    (bins, scope): (usize, &Scope<'_>),
+    place: &str,
+) {
+    let column = &table.schema.columns[index];
+    let of = Operand::Column(column.name.clone());
+    let ColumnType::Scalar(ty) = &column.ty else { return };
+    let place = format!("{place}: bins of {} ({ty})", column.name);
+    if !(ty.is_number() || ty.is_time() || *ty == ScalarType::Bool) {
+        assert!(audience.histogram(&of, bins, Scale::Auto).is_err(), "{place}");
+        return;
+    }
+    let stats = audience.stats(&of, &[]).unwrap();
+    let finite = |table: &[Cell]| table.iter().filter(|cell| is_finite(cell)).count() as u64;
+    for scale in [Scale::Auto, Scale::Linear, Scale::Log] {
+        let found = audience.histogram(&of, bins, scale).unwrap();
+        let place = format!("{place}, {scale:?}: {:?}", found.bins);
+        assert!(found.scale != Scale::Auto && found.bins.len() <= bins, "{place}");
+        assert!(found.bins.is_sorted_by(|a, b| a.low < a.high && a.high == b.low), "{place}");
+        assert_eq!(found.bins.is_empty(), finite(&table.columns[index]) == 0, "{place}");
+        let sum = |count: fn(&HistogramBin) -> u64| found.bins.iter().map(count).sum::<u64>();
+        assert_eq!(sum(|bin| bin.population), finite(&table.columns[index]), "{place}");
+        assert_eq!((found.total, found.null), (stats.total, stats.null), "{place}");
+        assert_eq!(sum(|bin| bin.count) + found.not_finite, stats.total - stats.null, "{place}");
+        // What a person would write; rules have no way to write some of it.
+        if *ty == ScalarType::Bool {
+            continue;
+        }
+        let last = found.bins.len().saturating_sub(1);
+        for (at, bin) in found.bins.iter().enumerate() {
+            let (Some(low), Some(high)) = (edge(ty, bin.low), edge(ty, bin.high)) else { continue };
+            let to = if at == last { "<=" } else { "<" };
+            let range = format!("`{0}` >= {low} AND `{0}` {to} {high}", column.name);
+            let Ok(rule) = Rule::parse(&range, scope.limits) else { panic!("{place}: {range}") };
+            let everybody = Audience::new(audience.snapshot(), &rule, scope).unwrap();
+            assert_eq!(everybody.count(), bin.population, "{place}: {range}");
+            let both = Rule::all(vec![audience.rule().clone(), rule]);
+            let both = Audience::new(audience.snapshot(), &both, scope).unwrap();
+            assert_eq!(both.count(), bin.count, "{place}: {range} of the audience");
+        }
+    }
+}
+
+/// An edge as rules have it, if they have it.
+fn edge(ty: &ScalarType, edge: f64) -> Option<String> {
+    if !ty.is_time() {
+        return Some(format!("{edge:?}"));
+    }
+    let at = jiff::Timestamp::from_second(edge as i64).ok()?;
+    if *ty == ScalarType::Date {
+        return (0.0..5.6e9).contains(&edge).then(|| format!("toDate('{}')", at.strftime("%Y-%m-%d")));
+    }
+    (0.0..4.2e9).contains(&edge).then(|| format!("toDateTime('{}', 'UTC')", at.strftime("%Y-%m-%d %H:%M:%S")))
+}
+
+fn is_finite(cell: &Cell) -> bool {
+    match cell {
+        Cell::Null => false,
+        Cell::Float(value) => value.is_finite(),
+        _ => true,
+    }
 }
 
 fn check_figures(audience: &Audience, table: &Table, index: usize, inside: &[usize], place: &str) {

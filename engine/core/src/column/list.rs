@@ -1,5 +1,7 @@
 //! A list column: which rows hold an element, and how long each row's list is.
 
+use std::ops::Range;
+
 use crate::bitmap::Leaf;
 use crate::column::{Dictionary, ValueColumn, open_presence};
 use crate::error::Result;
@@ -116,6 +118,27 @@ impl ListColumn {
         self.rows.section().check()?;
         self.heavy_codes.section().check()?;
         self.heavy_leaves.section().check()
+    }
+
+    /// Checks everything that [`ListColumn::for_each_light`] reads: no element itself.
+    pub fn check_postings(&self) -> Result<()> {
+        self.starts.section().check()?;
+        self.rows.section().check()?;
+        self.heavy_codes.section().check()
+    }
+
+    /// Calls `f` with each of these elements that has no bitmap of its own, ascending, and the rows that hold it.
+    /// [`ListColumn::check_postings`] must have succeeded.
+    pub fn for_each_light(&self, codes: Range<u32>, mut f: impl FnMut(u32, &[u32])) {
+        let rows = self.rows.unchecked();
+        let starts = self.starts.unchecked().get(codes.start as usize..).unwrap_or_default();
+        // Those with a bitmap have no rows here.
+        for (code, ends) in codes.zip(starts.windows(2)) {
+            let held = rows.get(ends[0] as usize..ends[1] as usize).unwrap_or_default();
+            if !held.is_empty() {
+                f(code, held);
+            }
+        }
     }
 
     /// The few rows that hold an element, borrowed; `None` if it has a bitmap. [`ListColumn::check`] must have succeeded.

@@ -8,6 +8,7 @@ mod id_index;
 mod ids;
 mod list;
 mod map;
+mod scan;
 mod steps;
 mod value;
 

@@ -2,6 +2,7 @@
 //!
 //! It answers by code: which rows have a code in a range, how many, and what code one row has.
 
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use crate::bitmap::Leaf;
@@ -205,6 +206,37 @@ impl ValueColumn {
     pub fn rows_between(&self, from: u32, to: u32) -> Result<u64> {
         let (from, to) = (self.totals.below(from)?, self.totals.below(to)?);
         to.checked_sub(from).map(u64::from).ok_or_else(|| self.region.corrupt("its totals descend"))
+    }
+
+    /// Checks the totals, so that [`ValueColumn::for_each_total`] may be used.
+    pub fn check_totals(&self) -> Result<()> {
+        match &self.totals {
+            Totals::Below(totals) => totals.section().check(),
+            Totals::Extras(_, extras) => extras.section().check(),
+        }
+    }
+
+    /// Calls `f` with each of these codes and how many rows have it, ascending. [`ValueColumn::check_totals`] must have succeeded.
+    pub fn for_each_total(&self, codes: Range<u32>, mut f: impl FnMut(u32, u32)) {
+        match &self.totals {
+            Totals::Below(totals) => {
+                let below = totals.unchecked().get(codes.start as usize..).unwrap_or_default();
+                for (code, pair) in codes.zip(below.windows(2)) {
+                    f(code, pair[1].saturating_sub(pair[0]));
+                }
+            }
+            Totals::Extras(_, extras) => {
+                let extras = extras.unchecked();
+                let mut at = extras.partition_point(|&extra| extra < codes.start);
+                for code in codes {
+                    let first = at;
+                    while extras.get(at) == Some(&code) {
+                        at += 1;
+                    }
+                    f(code, (at - first) as u32 + 1);
+                }
+            }
+        }
     }
 
     /// The bitmap of one code, if it has one. For booleans only `true` (code 1) has.

@@ -42,7 +42,6 @@
 //! ```
 
 mod batch;
-mod breakdown;
 mod check;
 mod chunk;
 mod drive;
@@ -55,7 +54,7 @@ mod membership;
 mod overlap;
 mod overlay;
 mod preview;
-mod stats;
+mod profile;
 mod why;
 
 use std::sync::{Arc, OnceLock};
@@ -75,7 +74,6 @@ use drive::{over, over_chunks};
 use halt::apart;
 
 pub use batch::{Batch, count_many};
-pub use breakdown::{Breakdown, Histogram, HistogramBin, ValueCount};
 pub use check::{Outcome, Verdict};
 pub use explain::{ExplainedNode, Explanation};
 pub use features::Feature;
@@ -85,7 +83,9 @@ pub use members::Members;
 pub use overlap::{OVERLAP_MAX, Overlap, overlap};
 pub use overlay::{OVERLAY_VALUES_MAX, Overlay};
 pub use preview::{PREVIEW_EFFECTS_MAX, Preview, PreviewNode, preview};
-pub use stats::{Quantile, Stats};
+pub use profile::{
+    Breakdown, ColumnCounts, Histogram, HistogramBin, Profiler, Quantile, Scale, Stats, ValueCount,
+};
 pub use why::{FeatureChange, WHY_CONDITIONS_MAX, WHY_VALUES_MAX, Why};
 
 pub use crate::rule::outline::Outline;

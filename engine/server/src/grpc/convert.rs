@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use muster_engine::execute::{Feature, FeatureChange, Histogram, Outcome, PreviewNode, Verdict};
+use muster_engine::execute::{
+    Feature, FeatureChange, Histogram, HistogramBin, Outcome, PreviewNode, Scale, Verdict,
+};
 use muster_engine::schema::Schema;
 use muster_engine::value::Value;
 use muster_proto::v1;
@@ -183,6 +185,7 @@ pub(super) fn profiled(column: ProfiledColumn) -> v1::ColumnProfile {
         distinct: breakdown.distinct,
         others: breakdown.others,
         null_count: breakdown.null,
+        scale: histogram.as_ref().map_or(v1::BinScale::Unspecified, |of| bin_scale(of.scale)).into(),
         bins: histogram.map(bins).unwrap_or_default(),
         ..v1::ColumnProfile::default()
     };
@@ -196,7 +199,26 @@ pub(super) fn profiled(column: ProfiledColumn) -> v1::ColumnProfile {
 }
 
 fn bins(histogram: Histogram) -> Vec<v1::Bin> {
-    histogram.bins.into_iter().map(|bin| v1::Bin { low: bin.low, high: bin.high, count: bin.count }).collect()
+    let bin = |HistogramBin { low, high, count, population }| v1::Bin { low, high, count, population };
+    histogram.bins.into_iter().map(bin).collect()
+}
+
+fn bin_scale(scale: Scale) -> v1::BinScale {
+    match scale {
+        Scale::Auto => v1::BinScale::Unspecified,
+        Scale::Linear => v1::BinScale::Linear,
+        Scale::Log => v1::BinScale::Log,
+    }
+}
+
+/// How bins are to be laid out.
+pub(super) fn scale(scale: i32) -> Result<Scale> {
+    match v1::BinScale::try_from(scale) {
+        Ok(v1::BinScale::Unspecified) => Ok(Scale::Auto),
+        Ok(v1::BinScale::Linear) => Ok(Scale::Linear),
+        Ok(v1::BinScale::Log) => Ok(Scale::Log),
+        Err(_) => Err(Fault::invalid("scale", format!("there is no scale {scale}; give one of BinScale"))),
+    }
 }
 
 /// A condition and how it turned out.

@@ -10,7 +10,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::convert::{
-    change, features, instant, overlay, preview_node, profiled, said, segment, share, span, verdict,
+    change, features, instant, overlay, preview_node, profiled, said, scale, segment, share, span, verdict,
 };
 use super::front::Front;
 use super::status::status;
@@ -151,9 +151,10 @@ impl Segments for SegmentsService {
                 ask.now = said(request.now.as_ref())?;
                 ask.generation = request.generation;
                 let segment = segment(request.segment.as_ref(), || "segment".to_owned())?;
+                let scale = scale(request.scale)?;
                 let (top, bins) = (request.top as usize, request.bins as usize);
-                let profile =
-                    service.profile(&ask, segment, ProfileOf { columns: request.columns, top, bins }).await?;
+                let of = ProfileOf { columns: request.columns, top, bins, scale };
+                let profile = service.profile(&ask, segment, of).await?;
                 Ok(v1::ProfileResponse {
                     count: profile.count,
                     universe: profile.origin.universe,

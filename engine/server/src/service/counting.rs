@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use muster_engine::execute::{
-    Audience, Breakdown, Histogram, OVERLAP_MAX, Overlap, Preview, Stats, overlap, preview,
+    Audience, Breakdown, Histogram, OVERLAP_MAX, Overlap, Preview, Profiler, Scale, Stats, overlap, preview,
 };
 use muster_engine::rule::ast::{Operand, Rule};
 use muster_engine::rule::bind::{QueryError, Scope};
@@ -63,6 +63,8 @@ pub(crate) struct ProfileOf {
     pub(crate) top: usize,
     /// Bins of each; 0 is as usual.
     pub(crate) bins: usize,
+    /// How bins are laid out.
+    pub(crate) scale: Scale,
 }
 
 /// An audience by columns.
@@ -173,11 +175,16 @@ impl Service {
         let service = Arc::clone(self);
         let work = move || {
             let begun = Instant::now();
-            let columns = of.columns.iter().enumerate();
-            let columns = columns.map(|(at, name)| service.profiled(&generation, &audience, name, at, &of));
-            let (columns, count) =
-                service.evaluated(&[&audience], || (columns.collect::<Result<_>>(), audience.count()));
-            Ok(Profile { count, columns: columns?, elapsed: begun.elapsed(), origin })
+            let profile = || -> Result<(Vec<ProfiledColumn>, u64)> {
+                let wrong = |error: QueryError| Fault::of_query(error, "segment");
+                let profiler = audience.profiler().map_err(wrong)?;
+                let columns = of.columns.iter().enumerate();
+                let columns =
+                    columns.map(|(at, name)| service.profiled(&generation, &profiler, name, at, &of));
+                Ok((columns.collect::<Result<_>>()?, profiler.count()))
+            };
+            let (columns, count) = service.evaluated(&[&audience], profile)?;
+            Ok(Profile { count, columns, elapsed: begun.elapsed(), origin })
         };
         self.heavily(ask, work).await
     }
@@ -185,7 +192,7 @@ impl Service {
     fn profiled(
         &self,
         generation: &Generation,
-        audience: &Audience,
+        profiler: &Profiler<'_>,
         name: &str,
         at: usize,
         of: &ProfileOf,
@@ -193,14 +200,18 @@ impl Service {
         let wrong = |error: QueryError| Fault::of_query(error, &format!("columns[{at}]"));
         let operand = Operand::parse(name, &self.config.rules).map_err(|error| wrong(error.into()))?;
         let top = if of.top == 0 { TOP } else { of.top };
-        let breakdown = audience.breakdown(&operand, top).map_err(wrong)?;
-        let (mut histogram, mut stats) = (None, None);
-        if has_numbers(generation, &operand) {
-            let bins = if of.bins == 0 { BINS } else { of.bins };
-            histogram = Some(audience.histogram(&operand, bins).map_err(wrong)?);
-            stats = Some(audience.stats(&operand, &[0.5]).map_err(wrong)?);
+        let name = name.to_owned();
+        if !has_numbers(generation, &operand) {
+            let breakdown = profiler.breakdown(&operand, top).map_err(wrong)?;
+            return Ok(ProfiledColumn { name, breakdown, histogram: None, stats: None });
         }
-        Ok(ProfiledColumn { name: name.to_owned(), breakdown, histogram, stats })
+        // Members are counted by value once, and everything is told from that.
+        let column = profiler.column(&operand).map_err(wrong)?;
+        let breakdown = column.breakdown(top).map_err(wrong)?;
+        let bins = if of.bins == 0 { BINS } else { of.bins };
+        let histogram = Some(column.histogram(bins, of.scale).map_err(wrong)?);
+        let stats = Some(column.stats(&[0.5]).map_err(wrong)?);
+        Ok(ProfiledColumn { name, breakdown, histogram, stats })
     }
 
     /// How many users each two of some segments share.

@@ -91,12 +91,54 @@ fn profiles() {
     let gb = users(|i| i % 4 == 3 && i % 10 != 0).len();
     let found = column(0)["values"].as_array().unwrap().iter().find(|value| value["value"] == "GB");
     assert_eq!(found.map(|found| &found["population"]), Some(&json!(gb)));
-    assert_eq!(column(1)["bins"].as_array().unwrap().len(), 4);
+    assert_eq!(column(1)["scale"], "linear");
+    let bins: Vec<&Value> = column(1)["bins"].as_array().unwrap().iter().collect();
+    assert_eq!(bins[0], &json!({"low": 0.0, "high": 1000.0, "count": 334, "population": 999}), "NaN is none");
+    assert_eq!(bins[2], &json!({"low": 2000.0, "high": 3000.0, "count": 333, "population": 1000}));
+    assert_eq!(bins.len(), 3, "of round numbers, not of as many bins as there may be");
     assert_eq!(column(1)["min"], 0.0);
     assert_eq!(column(1)["max"], 2997.0);
     assert_eq!(column(2)["null_count"], users(|i| i % 6 == 3).len());
     assert_eq!(column(3)["distinct"], 2);
     assert!(column(4)["min"].as_str().unwrap().ends_with('Z'), "{}", column(4));
+}
+
+#[test]
+fn profiles_that_a_picture_is_drawn_from() {
+    let api = Api::start();
+    let ask = |rule: &str, column: &str, scale: &str| {
+        let body = json!({"rule": rule, "columns": [column], "bins": 12, "scale": scale});
+        api.post("/audience/profile", &body).fine()["columns"][0].clone()
+    };
+    let edges = |column: &Value| -> Vec<f64> {
+        let bins = column["bins"].as_array().unwrap();
+        assert!(bins.windows(2).all(|pair| pair[0]["high"] == pair[1]["low"]), "{column}");
+        bins.iter().map(|bin| bin["low"].as_f64().unwrap()).collect()
+    };
+    let by_decades = ask("has_poh", "balance_usd", "log");
+    assert_eq!(by_decades["scale"], "log");
+    assert_eq!(
+        edges(&by_decades),
+        [0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0]
+    );
+    assert_eq!(by_decades["bins"][2], json!({"low": 2.0, "high": 5.0, "count": 1, "population": 3}));
+    // Edges are everybody's, also of an audience that has none of it.
+    let nobody = ask("balance_usd < 0", "balance_usd", "log");
+    assert_eq!(edges(&nobody), edges(&by_decades));
+    assert_eq!(nobody["bins"][2], json!({"low": 2.0, "high": 5.0, "count": 0, "population": 3}));
+    // Users were active in the last two days: six hours each, and bins of ages that rules name.
+    let by_calendar = ask("true", "last_active", "auto");
+    assert_eq!(by_calendar["scale"], "linear");
+    assert_eq!(by_calendar["bins"][1]["population"], 360);
+    let by_age = ask("true", "last_active", "log");
+    let hours: Vec<f64> = edges(&by_age).iter().map(|edge| (edge - 1_795_132_800.0) / 3600.0).collect();
+    assert_eq!(hours, [-72.0, -48.0, -24.0, -12.0, -6.0, -3.0, -1.0, 0.0]);
+    let keys = ask("has_poh", "holdings", "auto");
+    let held = json!([{"value": "USDT", "count": USERS / 6, "population": USERS / 2}]);
+    assert_eq!((&keys["values"], &keys["distinct"], &keys["null_count"]), (&held, &json!(1), &json!(0)));
+    assert!(keys.get("scale").is_none() && keys["bins"].as_array().unwrap().is_empty(), "{keys}");
+    let wrong = json!({"rule": "true", "columns": ["balance_usd"], "scale": "cubic"});
+    api.post("/audience/profile", &wrong).problem(400, "invalid_request");
 }
 
 #[test]

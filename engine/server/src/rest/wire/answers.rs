@@ -4,7 +4,7 @@ use muster_engine::execute::{HistogramBin, PreviewNode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Time, Value, share};
+use super::{BinScale, Time, Value, share};
 use crate::service::{Count, MembersBatch, Overlaps, Previewed, Profile, ProfiledColumn};
 
 fn micros(took: std::time::Duration) -> u64 {
@@ -146,15 +146,19 @@ pub(in super::super) struct ProfileAnswer {
 pub(in super::super) struct ProfileColumn {
     /// The column as it was asked for.
     column: String,
-    /// The most frequent values among the members; of an array, its elements.
+    /// The most frequent values among the members; of an array, its elements, of a map, its keys.
     values: Vec<ProfileValue>,
     /// Distinct values among the members.
     distinct: u64,
-    /// Members whose value is not among `values`; of an array, occurrences of other elements.
+    /// Members whose value is not among `values`; of an array or a map, occurrences of other elements or keys.
     others: u64,
     /// Members without a value.
     null_count: u64,
-    /// Members by value, of number and time columns; the last bin includes its end.
+    /// How the bins are laid out; only where there may be some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scale: Option<BinScale>,
+    /// Members by value, of number and time columns: adjoining bins that hold every user's number; the last one includes its end. They
+    /// depend on all users, not on the audience, so that audiences can be compared bin by bin.
     bins: Vec<ProfileBin>,
     /// Least value of number and time columns.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -189,11 +193,14 @@ pub(in super::super) struct ProfileBin {
     high: Value,
     /// Members of the audience.
     count: u64,
+    /// Users in all.
+    population: u64,
 }
 
 impl From<HistogramBin> for ProfileBin {
     fn from(bin: HistogramBin) -> Self {
-        Self { low: Value::number(bin.low), high: Value::number(bin.high), count: bin.count }
+        let HistogramBin { low, high, count, population } = bin;
+        Self { low: Value::number(low), high: Value::number(high), count, population }
     }
 }
 
@@ -205,6 +212,7 @@ impl From<ProfiledColumn> for ProfileColumn {
             count: found.count,
             population: found.population,
         });
+        let scale = histogram.as_ref().map(|histogram| histogram.scale.into());
         let bins = histogram.map(|histogram| histogram.bins).unwrap_or_default();
         let (mut min, mut max, mut mean, mut median) = (None, None, None, None);
         if let Some(stats) = stats {
@@ -219,6 +227,7 @@ impl From<ProfiledColumn> for ProfileColumn {
             distinct: breakdown.distinct,
             others: breakdown.others,
             null_count: breakdown.null,
+            scale,
             bins: bins.into_iter().map(ProfileBin::from).collect(),
             min,
             max,

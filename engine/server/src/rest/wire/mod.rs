@@ -26,7 +26,7 @@ pub(super) use label::{
 };
 pub(super) use rule::{CallerAnswer, RuleAnswer};
 pub(super) use segment::{
-    AudienceRequest, ExplainRequest, ExportFormat, ExportRequest, MatchRequest, MembersRequest,
+    AudienceRequest, BinScale, ExplainRequest, ExportFormat, ExportRequest, MatchRequest, MembersRequest,
     OverlapRequest, ProfileRequest, SegmentParameters,
 };
 pub(super) use store::{

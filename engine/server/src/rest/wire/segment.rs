@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use muster_engine::execute::Feature;
-use serde::Deserialize;
+use muster_engine::execute::{Feature, Scale};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
@@ -196,9 +196,44 @@ with_segment! {
         /// At most so many values of each, most members first; 10 unless given.
         #[schema(minimum = 0, maximum = 10000)]
         top: Option<usize>,
-        /// Bins of number and time columns; 20 unless given.
+        /// At most so many bins of number and time columns; 20 unless given.
         #[schema(minimum = 0, maximum = 1000)]
         bins: Option<usize>,
+        /// How bins are laid out; `auto` unless given.
+        scale: Option<BinScale>,
+    }
+}
+
+/// How bins are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in super::super) enum BinScale {
+    /// Whichever of the other two users spread over more.
+    #[default]
+    Auto,
+    /// Of equal width; times by the calendar.
+    Linear,
+    /// By decades around zero; times by their age before `now()`.
+    Log,
+}
+
+impl From<BinScale> for Scale {
+    fn from(scale: BinScale) -> Self {
+        match scale {
+            BinScale::Auto => Self::Auto,
+            BinScale::Linear => Self::Linear,
+            BinScale::Log => Self::Log,
+        }
+    }
+}
+
+impl From<Scale> for BinScale {
+    fn from(scale: Scale) -> Self {
+        match scale {
+            Scale::Auto => Self::Auto,
+            Scale::Linear => Self::Linear,
+            Scale::Log => Self::Log,
+        }
     }
 }
 
@@ -209,6 +244,7 @@ impl ProfileRequest {
             columns: self.columns.clone(),
             top: self.top.unwrap_or_default(),
             bins: self.bins.unwrap_or_default(),
+            scale: self.scale.unwrap_or_default().into(),
         }
     }
 }
