@@ -78,9 +78,12 @@ fn counted<'a>(cells: impl Iterator<Item = &'a Cell>) -> (BTreeMap<String, u64>,
         match cell {
             Cell::Null => null += 1,
             Cell::Map(entries) => {
-                let held = entries.iter().filter(|(_, value)| !value.is_null());
-                for key in held.map(|(key, _)| key).collect::<BTreeSet<_>>() {
-                    *counts.entry(key.clone()).or_default() += 1;
+                // Of equal keys the first counts, also if it has no value.
+                let mut seen = BTreeSet::new();
+                for (key, value) in entries {
+                    if seen.insert(key) && !value.is_null() {
+                        *counts.entry(key.clone()).or_default() += 1;
+                    }
                 }
             }
             Cell::Array(elements) => {

@@ -195,10 +195,10 @@ impl Times<'_> {
         let zone = self.zone();
         let local = Timestamp::from_second(self.min).ok()?.to_zoned(zone.clone()).datetime();
         let mut at = step.floor(local)?;
-        let mut edges = vec![self.instant(at, &zone)?];
+        let mut edges = vec![instant(at, &zone)?];
         while edges.last().is_some_and(|&last| last <= self.max) {
             at = at.checked_add(step.span()).ok()?;
-            edges.push(self.instant(at, &zone)?);
+            edges.push(instant(at, &zone)?);
             if edges.len() > bins + 2 {
                 return None;
             }
@@ -211,10 +211,6 @@ impl Times<'_> {
     /// The calendar's zone: days are the same everywhere.
     fn zone(&self) -> TimeZone {
         if self.days { TimeZone::UTC } else { self.clock.zone.clone() }
-    }
-
-    fn instant(&self, at: DateTime, zone: &TimeZone) -> Option<i64> {
-        Some(zone.to_ambiguous_zoned(at).compatible().ok()?.timestamp().as_second())
     }
 
     /// Edges by age before `now()`, or by how far ahead of it; `None` where no layout has few enough.
@@ -258,8 +254,12 @@ impl Times<'_> {
         let zone = self.zone();
         let local = Timestamp::from_second(second).ok()?.to_zoned(zone.clone()).datetime();
         let at = Step::Years(1).floor(local)?.checked_add(later.years()).ok()?;
-        self.instant(at, &zone)
+        instant(at, &zone)
     }
+}
+
+fn instant(at: DateTime, zone: &TimeZone) -> Option<i64> {
+    Some(zone.to_ambiguous_zoned(at).compatible().ok()?.timestamp().as_second())
 }
 
 fn floats(edges: &[i64]) -> Vec<f64> {
