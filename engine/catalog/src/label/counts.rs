@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use sqlx::AssertSqlSafe;
 
-use super::{LabelKey, rows};
+use super::{LabelCount, LabelKey, rows};
 use crate::caller::Caller;
 use crate::catalog::Catalog;
 use crate::db::{Tx, by_chunks, marks, nullable, value};
@@ -104,6 +104,42 @@ impl Catalog {
         .await;
         let found = tx.finish(outcome).await?;
         found.iter().map(|row| count_record(row, &self.db.place)).collect()
+    }
+}
+
+impl Catalog {
+    /// The last counts of labels, of each `most` at most, the oldest first; what could not be counted is left out. A label without counts is
+    /// not in it. Whoever asks has seen the labels.
+    pub async fn recent_counts(&self, label_ids: &[u64], most: u32) -> Result<HashMap<u64, Vec<LabelCount>>> {
+        let mut found: HashMap<u64, Vec<LabelCount>> = HashMap::new();
+        if label_ids.is_empty() || most == 0 {
+            return Ok(found);
+        }
+        let sql = format!(
+            "SELECT label_id, generation, as_of_us, users, universe FROM
+             (SELECT label_id, generation, as_of_us, users, universe,
+              ROW_NUMBER() OVER (PARTITION BY label_id ORDER BY generation DESC) AS newest
+              FROM label_counts WHERE users IS NOT NULL AND label_id IN ({})) AS counted
+             WHERE newest <= {most} ORDER BY label_id, generation",
+            marks(label_ids.len())
+        );
+        let mut asked = sqlx::query(AssertSqlSafe(sql));
+        for id in label_ids {
+            asked = asked.bind(*id as i64);
+        }
+        let mut tx = self.db.read().await?;
+        let outcome = tx.all(asked).await;
+        for row in &tx.finish(outcome).await? {
+            let number = |at: usize| value::<i64>(row, at, &self.db.place);
+            let count = LabelCount {
+                generation: number(1)? as u64,
+                as_of_us: number(2)?,
+                users: number(3)? as u64,
+                universe: number(4)? as u64,
+            };
+            found.entry(number(0)? as u64).or_default().push(count);
+        }
+        Ok(found)
     }
 }
 

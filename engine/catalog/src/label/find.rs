@@ -6,12 +6,13 @@ use std::fmt::Write as _;
 use muster_engine::rule::ast::Rule;
 use sqlx::AssertSqlSafe;
 
-use super::{Label, LabelKey, LabelKind, change, rows};
+use super::sort::After;
+use super::{Label, LabelKey, LabelKind, LabelOrder, change, rows};
 use crate::caller::Caller;
 use crate::catalog::Catalog;
 use crate::db::{Counter, value};
 use crate::error::{Result, UsedBy};
-use crate::page::{Page, read_token};
+use crate::page::Page;
 
 /// Which labels.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct LabelFilter {
     pub creator: Option<String>,
     /// Those whose last refresh failed, or those whose last refresh did not.
     pub failed: Option<bool>,
+    /// In which order.
+    pub order: LabelOrder,
     /// Labels of a page; 0 is 100.
     pub page_size: u32,
     /// Where an earlier page ended.
@@ -86,8 +89,6 @@ impl LabelRules {
     }
 }
 
-const TOKEN: &str = "l";
-
 impl Catalog {
     /// A label that the caller may see.
     pub async fn label(&self, caller: &Caller, key: &LabelKey, now_us: i64) -> Result<Label> {
@@ -96,11 +97,12 @@ impl Catalog {
         tx.finish(outcome).await
     }
 
-    /// Labels that the caller may see, by name. `now_us` tells which deliveries are over and use nothing any more.
+    /// Labels that the caller may see, by name unless another order is asked for. `now_us` tells which deliveries are over and use nothing any more.
     pub async fn labels(&self, caller: &Caller, filter: &LabelFilter, now_us: i64) -> Result<Page<Label>> {
         let size = self.db.settings.page_size(filter.page_size);
         let (conditions, values) = conditions(caller, filter)?;
-        let sql = format!("{} WHERE {conditions} ORDER BY l.name LIMIT {}", rows::select(), size + 1);
+        let order = filter.order.sql();
+        let sql = format!("{} WHERE {conditions} ORDER BY {order} LIMIT {}", rows::select(), size + 1);
         let mut asked = sqlx::query(AssertSqlSafe(sql)).bind(now_us);
         for value in values {
             asked = match value {
@@ -112,7 +114,7 @@ impl Catalog {
         let outcome = tx.all(asked).await;
         let found = tx.finish(outcome).await?;
         let labels = found.iter().map(|row| rows::label(row, &self.db.place)).collect::<Result<_>>()?;
-        Ok(Page::of(labels, size, |label: &Label| format!("{TOKEN}{}", label.name)))
+        Ok(Page::of(labels, size, |label: &Label| filter.order.token(label)))
     }
 
     /// What uses a label.
@@ -196,7 +198,12 @@ fn conditions(caller: &Caller, filter: &LabelFilter) -> Result<(String, Vec<Valu
     add("CASE WHEN c.failed IS NULL THEN 0 ELSE 1 END = ?", flag(filter.failed));
     let search = filter.search.trim().to_lowercase();
     add("INSTR(l.search, ?) > 0", (!search.is_empty()).then_some(Value::Text(search)));
-    let after = read_token(&filter.page_token, TOKEN)?.map(|name| Value::Text(name.to_owned()));
-    add("l.name > ?", after);
+    if let Some(after) = filter.order.read(&filter.page_token)? {
+        let _ = write!(sql, " AND {}", filter.order.after_sql());
+        match after {
+            After::Name(name) => values.push(Value::Text(name)),
+            After::Number(number, id) => values.extend([number, number, id].map(Value::Number)),
+        }
+    }
     Ok((sql, values))
 }

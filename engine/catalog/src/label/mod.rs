@@ -6,12 +6,14 @@ mod find;
 pub(crate) mod nest;
 pub(crate) mod rename;
 pub(crate) mod rows;
+mod sort;
 
 use muster_engine::rule::ast::Rule;
 use serde::Serialize;
 
 pub use self::counts::{CountOfLabel, CountOutcome, CountRecord, Recorded};
 pub use self::find::{LabelFilter, LabelRule, LabelRules, LabelUsers};
+pub use self::sort::{LabelOrder, LabelSort};
 
 /// What a label stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]

@@ -15,6 +15,7 @@ on_both!(
     latest_and_previous_follow_the_generations,
     a_failure_marks_and_the_next_success_clears,
     old_counts_go,
+    recent_counts_of_many_labels_are_read_together,
     fifteen_thousand_labels,
     fifteen_thousand_live_deliveries,
 );
@@ -93,6 +94,30 @@ async fn old_counts_go(settings: Settings) {
     let history = catalog.label_counts(&ann(), &named("a"), 0, NOW).await.unwrap();
     let kept: Vec<u64> = history.iter().map(|count| count.generation).collect();
     assert_eq!(kept, [401, 367, 365, 101]);
+}
+
+async fn recent_counts_of_many_labels_are_read_together(settings: Settings) {
+    let catalog = open(&settings).await;
+    for name in ["a", "b", "c"] {
+        make(&catalog, name, "true").await;
+    }
+    for generation in 1..=5 {
+        let mut counts = vec![counted(1, 10 * generation)];
+        counts.push(if generation == 4 { failed(2, "no") } else { counted(2, generation) });
+        catalog.record_counts(generation, NOW + generation as i64, &counts, NOW).await.unwrap();
+    }
+    let found = catalog.recent_counts(&[1, 2, 3], 3).await.unwrap();
+    let told = |id: u64| -> Vec<(u64, u64)> {
+        found[&id].iter().map(|count| (count.generation, count.users)).collect()
+    };
+    assert_eq!(told(1), [(3, 30), (4, 40), (5, 50)]);
+    // What could not be counted is passed over.
+    assert_eq!(told(2), [(2, 2), (3, 3), (5, 5)]);
+    assert_eq!((found[&1][0].as_of_us, found[&1][0].universe), (NOW + 3, 1_000));
+    assert!(!found.contains_key(&3));
+    assert_eq!(catalog.recent_counts(&[2], 100).await.unwrap()[&2].len(), 4);
+    assert!(catalog.recent_counts(&[], 3).await.unwrap().is_empty());
+    assert!(catalog.recent_counts(&[1], 0).await.unwrap().is_empty());
 }
 
 async fn fifteen_thousand_labels(settings: Settings) {

@@ -1,7 +1,10 @@
 //! Labels: made, read, changed, found, removed.
 
 use muster_catalog::audit::{AuditFilter, Kind};
-use muster_catalog::label::{LabelChange, LabelFilter, LabelKey, LabelKind, NewLabel};
+use muster_catalog::label::{
+    CountOfLabel, CountOutcome, LabelChange, LabelFilter, LabelKey, LabelKind, LabelOrder, LabelSort,
+    NewLabel,
+};
 use muster_catalog::{Current, Error, Settings};
 
 use crate::fixture::{NOW, ann, bob, make, named, on_both, open, root, rule};
@@ -16,6 +19,8 @@ on_both!(
     of_eight_edits_at_once_exactly_one_wins,
     a_change_that_changes_nothing_is_none,
     pages_are_complete_and_in_order,
+    every_order_pages_through_all_labels,
+    a_token_of_another_order_is_refused,
     search_looks_in_names_and_descriptions,
     private_labels_are_seen_by_their_creator_and_admins,
     changes_are_counted,
@@ -186,6 +191,79 @@ async fn pages_are_complete_and_in_order(settings: Settings) {
     assert_eq!(found, names);
     filter.page_token = "d12".to_owned();
     assert!(catalog.labels(&bob(), &filter, NOW).await.is_err());
+}
+
+/// Names of all labels in an order, page by page.
+async fn in_order(catalog: &muster_catalog::Catalog, order: LabelOrder, page_size: u32) -> Vec<String> {
+    let (mut found, mut filter) = (Vec::new(), LabelFilter { page_size, order, ..LabelFilter::default() });
+    loop {
+        let page = catalog.labels(&bob(), &filter, NOW).await.unwrap();
+        found.extend(page.items.into_iter().map(|label| label.name));
+        match page.next_page_token {
+            Some(token) => filter.page_token = token,
+            None => return found,
+        }
+    }
+}
+
+async fn every_order_pages_through_all_labels(settings: Settings) {
+    let catalog = open(&settings).await;
+    // In the order in which they are made: e, b, d, a, c.
+    for (at, name) in (0..).zip(["e", "b", "d", "a", "c"]) {
+        catalog.create_label(&ann(), NewLabel::new(name, rule("true")), NOW + at).await.unwrap();
+    }
+    let change = LabelChange { description: Some("late".to_owned()), ..LabelChange::default() };
+    catalog.update_label(&ann(), &named("b"), 1, change, NOW + 100).await.unwrap();
+    let count =
+        |label_id, users| CountOfLabel { label_id, outcome: CountOutcome::Counted { users, universe: 9 } };
+    // c is never counted, and a once only.
+    let first = [count(1, 5), count(2, 7), count(3, 7)];
+    catalog.record_counts(1, NOW, &first, NOW).await.unwrap();
+    let second = [count(1, 2), count(2, 9), count(3, 7), count(4, 7)];
+    catalog.record_counts(2, NOW, &second, NOW).await.unwrap();
+    for (by, ascending, descending) in [
+        (LabelSort::Name, "abcde", "edcba"),
+        (LabelSort::Created, "ebdac", "cadbe"),
+        (LabelSort::Updated, "edacb", "bcade"),
+        // Of equal ones the older first, both ways; those without a number last, both ways.
+        (LabelSort::Count, "edabc", "bdaec"),
+        (LabelSort::Change, "edbac", "bdeac"),
+    ] {
+        for (order, wanted) in [(false, ascending), (true, descending)] {
+            let order = LabelOrder { by, descending: order };
+            for page_size in [1, 2, 3, 100] {
+                assert_eq!(
+                    in_order(&catalog, order, page_size).await.concat(),
+                    wanted,
+                    "{order:?} by {page_size}"
+                );
+            }
+        }
+    }
+}
+
+async fn a_token_of_another_order_is_refused(settings: Settings) {
+    let catalog = open(&settings).await;
+    make(&catalog, "a", "true").await;
+    make(&catalog, "scd1.1", "true").await;
+    let sorts =
+        [LabelSort::Name, LabelSort::Count, LabelSort::Change, LabelSort::Updated, LabelSort::Created];
+    let orders = sorts.map(|by| [false, true].map(|descending| LabelOrder { by, descending })).concat();
+    for &order in &orders {
+        let filter = LabelFilter { page_size: 1, order, ..LabelFilter::default() };
+        let token = catalog.labels(&ann(), &filter, NOW).await.unwrap().next_page_token.unwrap();
+        for &other in &orders {
+            let filter = LabelFilter { page_token: token.clone(), order: other, ..filter.clone() };
+            let page = catalog.labels(&ann(), &filter, NOW).await;
+            assert_eq!(page.is_ok(), order == other, "{order:?} {other:?}: {page:?}");
+        }
+        if order.by != LabelSort::Name {
+            for cut in [&token[..4], &token[..token.len() - 1]] {
+                let filter = LabelFilter { page_token: cut.to_owned(), ..filter.clone() };
+                assert!(catalog.labels(&ann(), &filter, NOW).await.is_err(), "{cut}");
+            }
+        }
+    }
 }
 
 async fn search_looks_in_names_and_descriptions(settings: Settings) {

@@ -6,15 +6,15 @@ use axum::Json as Answer;
 use axum::extract::{Request, State};
 use futures_util::StreamExt as _;
 use http::StatusCode;
-use muster_catalog::label::LabelKey;
+use muster_catalog::label::{Label, LabelKey};
 use muster_catalog::list::{IdReader, UploadMode};
 
 use super::front::Front;
 use super::problem::Problem;
 use super::read::{Id, Json, MaybeJson, Parameters};
 use super::wire::{
-    EffectAnswer, EffectRequest, LabelBody, LabelCountsAnswer, LabelRequest, LabelUsesAnswer, LabelsAnswer,
-    LabelsRequest, MembersPage, UploadAnswer,
+    EffectAnswer, EffectRequest, LabelBody, LabelCountsAnswer, LabelRequest, LabelSortBy, LabelUsesAnswer,
+    LabelsAnswer, LabelsRequest, MembersPage, UploadAnswer,
 };
 use crate::fault::Fault;
 use crate::service::{Ask, Page, Segment};
@@ -28,20 +28,25 @@ type Result<T> = std::result::Result<Answer<T>, Problem>;
         ("search" = Option<String>, Query, description = "With this in the name or the description."),
         ("status" = Option<String>, Query, description = "`enabled` or `disabled` ones."),
         ("creator" = Option<String>, Query, description = "Made by this person."),
+        ("is_list" = Option<bool>, Query, description = "Lists, or rules."),
+        ("private" = Option<bool>, Query, description = "Private ones, or shared ones."),
+        ("predefined" = Option<bool>, Query, description = "Those that the system made, or those that people made."),
+        ("failed" = Option<bool>, Query, description = "Those that could not be counted the last time, or the others."),
+        ("sort" = Option<LabelSortBy>, Query, description = "By what; by name unless given."),
+        ("descending" = Option<bool>, Query, description = "The greatest first."),
+        ("history" = Option<u32>, Query, description = "With so many of the last counts of each, 100 at most; none unless given.", minimum = 0, maximum = 100),
         ("page_size" = Option<u64>, Query, description = "At most so many, 1,000 at most; 100 unless given.", minimum = 0, maximum = 1000),
         ("page_token" = Option<String>, Query, description = "next_page_token of the page before."),
     ),
-    responses((status = 200, description = "A page of labels, by name.", body = LabelsAnswer)),
+    responses((status = 200, description = "A page of labels, in the order asked for.", body = LabelsAnswer)),
 )]
 pub(super) async fn list(
     State(front): State<Arc<Front>>,
     ask: Ask,
     mut query: Parameters,
 ) -> Result<LabelsAnswer> {
-    let (search, status, creator) = (query.text("search")?, query.text("status")?, query.text("creator")?);
-    let (size, token) = (query.number("page_size")?, query.text("page_token")?);
+    let request = LabelsRequest::of_query(&mut query)?;
     query.end()?;
-    let request = LabelsRequest::of_query(search, status.as_deref(), creator, size, token)?;
     page(&front, &ask, request).await
 }
 
@@ -49,7 +54,7 @@ pub(super) async fn list(
 #[utoipa::path(
     post, path = "/api/v1/labels/filter", tag = "labels", operation_id = "filter_labels",
     request_body = Option<LabelsRequest>,
-    responses((status = 200, description = "A page of labels, by name.", body = LabelsAnswer)),
+    responses((status = 200, description = "A page of labels, in the order asked for.", body = LabelsAnswer)),
 )]
 pub(super) async fn filter(
     State(front): State<Arc<Front>>,
@@ -60,8 +65,14 @@ pub(super) async fn filter(
 }
 
 async fn page(front: &Front, ask: &Ask, request: LabelsRequest) -> Result<LabelsAnswer> {
+    let history = request.history()?;
     let found = front.service.labels(ask, &request.filter()?).await?;
-    let labels = found.items.into_iter().map(Into::into).collect();
+    let mut recent = front.service.recent_counts(&found.items, history).await?;
+    let with_recent = |label: Label| {
+        let recent = (history > 0).then(|| recent.remove(&label.id).unwrap_or_default());
+        LabelBody::from(label).with_recent(recent)
+    };
+    let labels = found.items.into_iter().map(with_recent).collect();
     Ok(Answer(LabelsAnswer { labels, next_page_token: found.next_page_token }))
 }
 

@@ -154,6 +154,15 @@ impl Parameters {
         self.text(name)?.map(|text| number(name, &text)).transpose()
     }
 
+    /// Yes or no.
+    pub(super) fn flag(&mut self, name: &'static str) -> Result<Option<bool>> {
+        let flag = |text: String| {
+            let flag = text.parse::<bool>();
+            flag.map_err(|_| Fault::invalid(name, format!("{text:?} is neither true nor false")))
+        };
+        self.text(name)?.map(flag).transpose()
+    }
+
     /// An instant.
     pub(super) fn time(&mut self, name: &'static str) -> Result<Option<Time>> {
         let time = |text: String| text.parse().map_err(|what: String| Fault::invalid(name, what));

@@ -1,10 +1,13 @@
 //! Labels: made, changed, listed, filled, and what they counted. The catalog says what holds; here is who may, and that the next
 //! question sees it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use muster_catalog::label::{CountRecord, Label, LabelChange, LabelFilter, LabelKey, LabelUsers, NewLabel};
+use muster_catalog::label::{
+    CountRecord, Label, LabelChange, LabelCount, LabelFilter, LabelKey, LabelUsers, NewLabel,
+};
 use muster_catalog::list::{Upload, UploadMode};
 use muster_catalog::{Caller as Editor, Catalog, Page as Found};
 use muster_engine::rule::ast::Rule;
@@ -131,6 +134,16 @@ impl Service {
     /// Labels, page by page.
     pub(crate) async fn labels(&self, ask: &Ask, filter: &LabelFilter) -> Result<Found<Label>> {
         Ok(self.catalog()?.labels(&editor(ask), filter, now_us()).await?)
+    }
+
+    /// The last counts of labels that the caller has seen, of each `most` at most, the oldest first.
+    pub(crate) async fn recent_counts(
+        &self,
+        labels: &[Label],
+        most: u32,
+    ) -> Result<HashMap<u64, Vec<LabelCount>>> {
+        let ids: Vec<u64> = labels.iter().map(|label| label.id).collect();
+        Ok(self.catalog()?.recent_counts(&ids, most).await?)
     }
 
     /// Changes a label that is at a version.

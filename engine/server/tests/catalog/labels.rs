@@ -17,6 +17,7 @@ on_both!(
     what_makes_no_sense_is_refused_where_it_stands,
     private_labels_are_their_creators,
     many_ids_with_garbage_among_them,
+    lists_of_labels_are_in_the_order_asked_for_with_their_history,
 );
 
 fn a_label_is_made_used_changed_and_removed(api: &Api) {
@@ -193,4 +194,68 @@ fn many_ids_with_garbage_among_them(api: &Api) {
     assert_eq!(answer["unknown"], 180_000 - USERS * 9 / 10);
     assert_eq!(answer["first_bad"][0]["line"], 2);
     assert_eq!(api.members("label('many')").len() as u64, USERS * 9 / 10);
+}
+
+fn lists_of_labels_are_in_the_order_asked_for_with_their_history(api: &Api) {
+    api.label("ann", "b-third", "has_poh");
+    api.label("ann", "a-half", "balance_usd < 1500");
+    api.label("bob", "c-few", "balance_usd < 5");
+    api.list("bob", "d-list", &[FIRST_ID]);
+    counted(api, "d-list", 2);
+    counted(api, "c-few", 2);
+    let names = |path: &str| -> Vec<String> {
+        let (mut names, mut token) = (Vec::new(), String::new());
+        loop {
+            let page = api.get(&format!("/api/v1/labels?page_size=2&{path}{token}")).fine();
+            let labels = page["labels"].as_array().unwrap();
+            names.extend(labels.iter().map(|label| label["name"].as_str().unwrap()[..1].to_owned()));
+            match page["next_page_token"].as_str() {
+                Some(next) => token = format!("&page_token={next}"),
+                None => return names,
+            }
+        }
+    };
+    for (path, wanted) in [
+        ("", "abcd"),
+        ("sort=name&descending=true", "dcba"),
+        ("sort=count", "dcba"),
+        ("sort=count&descending=true", "abcd"),
+        ("sort=created", "bacd"),
+        ("sort=updated&descending=true", "dcab"),
+        ("sort=change&descending=false", "bacd"),
+        ("is_list=true", "d"),
+        ("is_list=false&sort=count&descending=true", "abc"),
+        ("creator=ann&sort=created&descending=true", "ab"),
+        ("failed=true", ""),
+        ("private=true", ""),
+        ("predefined=false&private=false&failed=false", "abcd"),
+    ] {
+        assert_eq!(names(path).concat(), wanted, "{path}");
+    }
+    // Another generation, and what was counted in both.
+    let store = muster_engine::snapshot::Store::open(&api.dir.path().join(crate::client::STORE)).unwrap();
+    fixture::staged(&store).publish(None).unwrap();
+    counted(api, "b-third", 4);
+    counted(api, "a-half", 4);
+    let page = api.post("/labels/filter", &json!({"history": 5, "sort": "count", "descending": true})).fine();
+    let (half, third) = (&page["labels"][0], &page["labels"][1]);
+    assert_eq!((&half["name"], &third["name"]), (&json!("a-half"), &json!("b-third")));
+    let recent =
+        |generation, day| json!({"generation": generation, "as_of": day, "count": 1000, "universe": 3000});
+    let wanted = json!([recent(2, "2026-11-21T00:00:00Z"), recent(4, "2026-11-23T00:00:00Z")]);
+    assert_eq!(third["recent"], wanted);
+    assert_eq!(api.get("/api/v1/labels?history=1").fine()["labels"][1]["recent"], json!([wanted[1]]));
+    assert!(api.get("/api/v1/labels").fine()["labels"][0].get("recent").is_none());
+    // What makes no sense is refused, and so is a token of another order.
+    let token =
+        api.post("/labels/filter", &json!({"page_size": 1, "sort": "count"})).fine()["next_page_token"]
+            .clone();
+    let other = json!({"page_size": 1, "sort": "count", "descending": true, "page_token": token});
+    assert_eq!(api.post("/labels/filter", &other).problem(400, "invalid_request")["field"], "page_token");
+    for bad in ["sort=size", "descending=yes", "history=101", "history=-1", "failed=1", "is_list="] {
+        let problem = api.get(&format!("/api/v1/labels?{bad}")).problem(400, "invalid_request");
+        assert_eq!(problem["field"], bad.split('=').next().unwrap(), "{problem}");
+    }
+    api.post("/labels/filter", &json!({"sort": "size"})).problem(400, "invalid_request");
+    api.post("/labels/filter", &json!({"history": 101})).problem(400, "invalid_request");
 }

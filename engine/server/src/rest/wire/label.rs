@@ -1,12 +1,15 @@
 //! Labels as JSON: what is asked for, and what is told.
 
 use muster_catalog::UsedBy;
-use muster_catalog::label::{CountOutcome, CountRecord, Label, LabelFilter, LabelKind, LabelUsers};
+use muster_catalog::label::{
+    CountOutcome, CountRecord, Label, LabelCount, LabelFilter, LabelKind, LabelOrder, LabelSort, LabelUsers,
+};
 use muster_catalog::list::BadLine;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::super::read::Parameters;
 use super::{Time, share};
 use crate::fault::{Fault, Result};
 use crate::service::{LabelOf, RuleOf};
@@ -89,6 +92,36 @@ pub(in super::super) struct LabelBody {
     updated: Time,
     /// Who changed it last.
     updated_by: String,
+    /// Its last counts, the oldest first; of a list of labels that asked for `history`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recent: Option<Vec<RecentCount>>,
+}
+
+/// A count of a label in one generation.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in super::super) struct RecentCount {
+    /// In which generation.
+    generation: u64,
+    /// When its source was read.
+    as_of: Time,
+    /// Users that the label had.
+    count: u64,
+    /// Users that there were.
+    universe: u64,
+}
+
+impl LabelBody {
+    /// The same with its last counts.
+    pub(in super::super) fn with_recent(mut self, recent: Option<Vec<LabelCount>>) -> Self {
+        let count = |count: LabelCount| RecentCount {
+            generation: count.generation,
+            as_of: Time::of_micros(count.as_of_us),
+            count: count.users,
+            universe: count.universe,
+        };
+        self.recent = recent.map(|recent| recent.into_iter().map(count).collect());
+        self
+    }
 }
 
 impl From<Label> for LabelBody {
@@ -120,6 +153,7 @@ impl From<Label> for LabelBody {
             created: Time::of_micros(label.created_us),
             updated: Time::of_micros(label.updated_us),
             updated_by: label.updated_by,
+            recent: None,
         }
     }
 }
@@ -164,6 +198,39 @@ impl LabelRequest {
     }
 }
 
+/// What labels are listed by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[schema(as = LabelSort)]
+#[serde(rename_all = "lowercase")]
+pub(in super::super) enum LabelSortBy {
+    /// Their names.
+    #[default]
+    Name,
+    /// Their users; those that were never counted go last.
+    Count,
+    /// How many users more they have than in the generation before; those that were not counted twice go last.
+    Change,
+    /// When they were changed last.
+    Updated,
+    /// When they were made.
+    Created,
+}
+
+impl LabelSortBy {
+    fn sort(self) -> LabelSort {
+        match self {
+            Self::Name => LabelSort::Name,
+            Self::Count => LabelSort::Count,
+            Self::Change => LabelSort::Change,
+            Self::Updated => LabelSort::Updated,
+            Self::Created => LabelSort::Created,
+        }
+    }
+}
+
+/// Most of the last counts of a label that a list tells.
+const HISTORY_MAX: u32 = 100;
+
 /// Which labels.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -182,6 +249,13 @@ pub(in super::super) struct LabelsRequest {
     creator: Option<String>,
     /// Those that could not be counted the last time, or the others.
     failed: Option<bool>,
+    /// By what they are listed; by name unless given. Of equal ones the older goes first.
+    sort: Option<LabelSortBy>,
+    /// The greatest first.
+    descending: Option<bool>,
+    /// With so many of the last counts of each; none unless given.
+    #[schema(minimum = 0, maximum = 100)]
+    history: Option<u32>,
     /// At most so many, 1,000 at most; 100 unless given.
     #[schema(minimum = 0, maximum = 1000)]
     page_size: Option<u32>,
@@ -191,14 +265,8 @@ pub(in super::super) struct LabelsRequest {
 
 impl LabelsRequest {
     /// By what a query says.
-    pub(in super::super) fn of_query(
-        search: Option<String>,
-        status: Option<&str>,
-        creator: Option<String>,
-        page_size: Option<u64>,
-        page_token: Option<String>,
-    ) -> Result<Self> {
-        let status = match status {
+    pub(in super::super) fn of_query(query: &mut Parameters) -> Result<Self> {
+        let status = match query.text("status")?.as_deref() {
             None => None,
             Some("enabled") => Some(LabelStatus::Enabled),
             Some("disabled") => Some(LabelStatus::Disabled),
@@ -206,8 +274,44 @@ impl LabelsRequest {
                 return Err(Fault::invalid("status", format!("{other:?} is neither enabled nor disabled")));
             }
         };
-        let page_size = page_size.map(|size| u32::try_from(size).unwrap_or(u32::MAX));
-        Ok(Self { search, status, creator, page_size, page_token, ..Self::default() })
+        let sort = match query.text("sort")?.as_deref() {
+            None => None,
+            Some("name") => Some(LabelSortBy::Name),
+            Some("count") => Some(LabelSortBy::Count),
+            Some("change") => Some(LabelSortBy::Change),
+            Some("updated") => Some(LabelSortBy::Updated),
+            Some("created") => Some(LabelSortBy::Created),
+            Some(other) => {
+                let what = format!("{other:?} is none of name, count, change, updated and created");
+                return Err(Fault::invalid("sort", what));
+            }
+        };
+        let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        Ok(Self {
+            search: query.text("search")?,
+            status,
+            is_list: query.flag("is_list")?,
+            private: query.flag("private")?,
+            predefined: query.flag("predefined")?,
+            creator: query.text("creator")?,
+            failed: query.flag("failed")?,
+            sort,
+            descending: query.flag("descending")?,
+            history: query.number("history")?.map(small),
+            page_size: query.number("page_size")?.map(small),
+            page_token: query.text("page_token")?,
+        })
+    }
+
+    /// How many of the last counts of each label are told.
+    pub(in super::super) fn history(&self) -> Result<u32> {
+        match self.history.unwrap_or_default() {
+            history if history <= HISTORY_MAX => Ok(history),
+            history => {
+                let what = format!("{history} is more than the limit of {HISTORY_MAX} counts of a label");
+                Err(Fault::invalid("history", what))
+            }
+        }
     }
 
     /// As the catalog takes it.
@@ -228,6 +332,10 @@ impl LabelsRequest {
             predefined: self.predefined,
             creator: self.creator,
             failed: self.failed,
+            order: LabelOrder {
+                by: self.sort.unwrap_or_default().sort(),
+                descending: self.descending.unwrap_or_default(),
+            },
             page_size,
             page_token: self.page_token.unwrap_or_default(),
         })
@@ -237,7 +345,7 @@ impl LabelsRequest {
 /// A page of labels.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in super::super) struct LabelsAnswer {
-    /// By name.
+    /// In the order asked for.
     pub(in super::super) labels: Vec<LabelBody>,
     /// Where to go on; null at the end.
     pub(in super::super) next_page_token: Option<String>,

@@ -22,7 +22,8 @@ pub(super) use delivery::{
 };
 pub(super) use effect::{EffectAnswer, EffectRequest};
 pub(super) use label::{
-    LabelBody, LabelCountsAnswer, LabelRequest, LabelUsesAnswer, LabelsAnswer, LabelsRequest, UploadAnswer,
+    LabelBody, LabelCountsAnswer, LabelRequest, LabelSortBy, LabelUsesAnswer, LabelsAnswer, LabelsRequest,
+    UploadAnswer,
 };
 pub(super) use rule::{CallerAnswer, RuleAnswer};
 pub(super) use segment::{
