@@ -14,7 +14,7 @@ use super::problem::Problem;
 use super::read::{Id, Json, MaybeJson, Parameters};
 use super::wire::{
     EffectAnswer, EffectRequest, LabelBody, LabelCountsAnswer, LabelRequest, LabelSortBy, LabelUsesAnswer,
-    LabelsAnswer, LabelsRequest, MembersPage, UploadAnswer,
+    LabelsAnswer, LabelsRequest, MembersPage, NothingRequest, RefreshAnswer, UploadAnswer,
 };
 use crate::fault::Fault;
 use crate::service::{Ask, Page, Segment};
@@ -74,6 +74,20 @@ async fn page(front: &Front, ask: &Ask, request: LabelsRequest) -> Result<Labels
     };
     let labels = found.items.into_iter().map(with_recent).collect();
     Ok(Answer(LabelsAnswer { labels, next_page_token: found.next_page_token }))
+}
+
+/// Counts all labels again in the generation in service. Returns at once; the status tells how it goes.
+#[utoipa::path(
+    post, path = "/api/v1/labels/refresh", tag = "labels", operation_id = "refresh_labels",
+    request_body = Option<NothingRequest>,
+    responses((status = 200, description = "They will be counted.", body = RefreshAnswer)),
+)]
+pub(super) async fn refresh(
+    State(front): State<Arc<Front>>,
+    ask: Ask,
+    MaybeJson(NothingRequest {}): MaybeJson<NothingRequest>,
+) -> Result<RefreshAnswer> {
+    Ok(Answer(RefreshAnswer { labels: front.service.refresh_all_labels(&ask)?.into() }))
 }
 
 /// Makes a label: of a rule, or without one an empty list.

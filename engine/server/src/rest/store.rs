@@ -7,10 +7,10 @@ use axum::extract::State;
 
 use super::front::Front;
 use super::problem::Problem;
-use super::read::{Json, MaybeJson, Parameters};
+use super::read::{Id, Json, MaybeJson, Parameters};
 use super::wire::{
-    DiscardRequest, GenerationsAnswer, InServiceAnswer, PublishRequest, RebuildAnswer, RebuildRequest,
-    RollbackRequest, SchemaAnswer, StatusAnswer, Time,
+    DiscardRequest, GenerationAnswer, GenerationsAnswer, HistoryAnswer, InServiceAnswer, PublishRequest,
+    RebuildAnswer, RebuildRequest, RollbackRequest, SchemaAnswer, StatusAnswer, Time,
 };
 use crate::service::{Ask, Page, generations_page};
 
@@ -72,6 +72,42 @@ pub(super) async fn generations(
         generation: origin.map(|origin| origin.generation),
         as_of: origin.map(|origin| Time::of(origin.as_of)),
     }))
+}
+
+/// A generation, how it was judged before it was published or held back, and who did that.
+#[utoipa::path(
+    get, path = "/api/v1/generations/{id}", tag = "store", operation_id = "get_generation",
+    params(("id" = u64, Path, description = "Its number.")),
+    responses((status = 200, description = "The generation.", body = GenerationAnswer)),
+)]
+pub(super) async fn generation(
+    State(front): State<Arc<Front>>,
+    ask: Ask,
+    Id(number): Id,
+    query: Parameters,
+) -> Result<GenerationAnswer> {
+    query.end()?;
+    Ok(Answer(front.service.judged(&ask, number).await?.into()))
+}
+
+/// What happened to the store: what was published, held back, accepted, rolled back and removed, by whom, when and why.
+#[utoipa::path(
+    get, path = "/api/v1/generations/history", tag = "store", operation_id = "store_history",
+    params(
+        ("page_size" = Option<u64>, Query, description = "At most so many, 1,000 at most; 100 unless given.", minimum = 0, maximum = 1000),
+        ("page_token" = Option<String>, Query, description = "next_page_token of the page before."),
+    ),
+    responses((status = 200, description = "A page of events, the newest first.", body = HistoryAnswer)),
+)]
+pub(super) async fn history(
+    State(front): State<Arc<Front>>,
+    ask: Ask,
+    mut query: Parameters,
+) -> Result<HistoryAnswer> {
+    let page =
+        Page { size: query.number("page_size")?.unwrap_or_default(), token: query.text("page_token")? };
+    query.end()?;
+    Ok(Answer(front.service.happened(&ask, page).await?.into()))
 }
 
 /// Puts an earlier generation into service.

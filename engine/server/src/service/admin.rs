@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use muster_catalog::audit::{Event, Kind};
 use muster_engine::error::Error;
 use muster_engine::schema::Schema;
-use muster_engine::snapshot::{Author, Column, MaskChange, Snapshot, Writer};
+use muster_engine::snapshot::{Author, Column, MaskChange, Snapshot, Store, Writer};
 
 use super::audit::totals;
+use super::progress::{LabelsProgress, WriteBackProgress};
 use super::{Ask, Origin, Service};
 use crate::caller::Role;
 use crate::fault::{Fault, Result};
@@ -32,6 +33,10 @@ pub(crate) struct Status {
     pub(crate) erased: u64,
     /// Users who opted out.
     pub(crate) opted_out: u64,
+    /// How counting labels goes, if there are labels.
+    pub(crate) labels: Option<LabelsProgress>,
+    /// How writing their members goes, if they are written anywhere.
+    pub(crate) write_back: Option<WriteBackProgress>,
 }
 
 /// A generation of the store.
@@ -51,6 +56,28 @@ pub(crate) struct Listed {
     pub(crate) bytes: u64,
     /// Why it is held back, or was accepted.
     pub(crate) reason: Option<String>,
+}
+
+impl Listed {
+    /// What a generation's folder says of it.
+    pub(super) fn of(
+        store: &Store,
+        number: u64,
+        state: ListedState,
+        current: Option<u64>,
+    ) -> muster_engine::error::Result<Self> {
+        let manifest = store.manifest(number)?;
+        let record = store.record(number).ok().flatten();
+        Ok(Self {
+            generation: number,
+            as_of: manifest.as_of,
+            users: manifest.rows,
+            state,
+            in_service: current == Some(number),
+            bytes: manifest.data.bytes,
+            reason: record.and_then(|record| record.reason),
+        })
+    }
 }
 
 /// What became of a generation.
@@ -106,6 +133,8 @@ impl Service {
             rebuild: self.rebuild.as_ref().and_then(|rebuild| rebuild.status()),
             erased: masks.erased().count() as u64,
             opted_out: masks.opted_out().count() as u64,
+            labels: self.labels_progress(),
+            write_back: self.write_back_progress(),
         }
     }
 
@@ -120,17 +149,8 @@ impl Service {
             let mut listed = Vec::new();
             for (number, state) in published.chain(held) {
                 // One that is removed at this moment is not there.
-                let Ok(manifest) = store.manifest(number) else { continue };
-                let record = store.record(number).ok().flatten();
-                listed.push(Listed {
-                    generation: number,
-                    as_of: manifest.as_of,
-                    users: manifest.rows,
-                    state,
-                    in_service: current == Some(number),
-                    bytes: manifest.data.bytes,
-                    reason: record.and_then(|record| record.reason),
-                });
+                let Ok(one) = Listed::of(&store, number, state, current) else { continue };
+                listed.push(one);
             }
             listed.sort_by_key(|listed| listed.generation);
             Ok(listed)

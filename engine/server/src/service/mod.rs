@@ -8,11 +8,13 @@ mod counting;
 mod deliveries;
 mod effect;
 mod export;
+mod generations;
 mod labels;
 mod matching;
 mod members;
 mod membership;
 mod pages;
+mod progress;
 mod reach;
 mod refresh;
 mod rules;
@@ -40,16 +42,19 @@ use crate::pool::{Load, Pool, PoolSize};
 use crate::rebuild::{Rebuild, RebuildState};
 use crate::sparing::Sparing;
 use matching::Matcher;
+use progress::Progress;
 
 pub(crate) use admin::{Changed, Columns, Listed, ListedState, Rolled, Status};
 pub(crate) use counting::{Count, Overlaps, Previewed, Profile, ProfileOf, ProfiledColumn};
 pub(crate) use deliveries::{ContentOf, DeliveryOf, Step, Stored};
 pub(crate) use effect::{Effect, LabelEffects, Reckoned};
 pub(crate) use export::{Content, Export, ExportOf, Lines, Piece};
+pub(crate) use generations::{Check, Happened, Judged, Report, Verdict};
 pub(crate) use labels::{LabelOf, RuleOf, now_us};
 pub(crate) use matching::Matched;
 pub(crate) use members::{MembersBatch, MembersOf};
 pub(crate) use pages::{Page, UsersPage, generations_page};
+pub(crate) use progress::{LabelsProgress, Stands, WriteBackProgress};
 pub(crate) use reach::{Reach, ReachOf};
 pub(crate) use rules::ReadRule;
 pub(crate) use users::{Explained, User};
@@ -143,6 +148,8 @@ pub(crate) struct Service {
     /// Labels and deliveries, if there is a catalog.
     pub(crate) shelf: Option<Arc<Shelf>>,
     pub(crate) matcher: Matcher,
+    /// How the server's own work goes.
+    progress: Progress,
     /// This machine and its clock, for the history of the store.
     author: Author,
     started: Timestamp,
@@ -192,6 +199,7 @@ impl Service {
             rebuild,
             shelf,
             matcher: Matcher::default(),
+            progress: Progress::default(),
             author,
             started: Timestamp::now(),
             config,

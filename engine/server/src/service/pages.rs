@@ -34,7 +34,7 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    fn size(&self, usual: u64, most: u64) -> Result<u64> {
+    pub(super) fn size(&self, usual: u64, most: u64) -> Result<u64> {
         match self.size {
             0 => Ok(usual),
             size if size <= most => Ok(size),

@@ -37,6 +37,8 @@ const NOTED_TOGETHER: usize = 1_000;
 struct Counted {
     generation: u64,
     meanings: HashMap<u64, u64>,
+    /// Labels that could not be counted.
+    failed: HashSet<u64>,
     /// The meanings of the labels whose rows are kept.
     kept: HashSet<u64>,
 }
@@ -66,9 +68,13 @@ impl Service {
         loop {
             generations.mark_unchanged();
             editions.mark_unchanged();
+            if self.progress.take_again() {
+                counted = Counted::default();
+            }
             let again = match self.refresh(&shelf, &mut counted, &mut notes).await {
                 Ok(()) => None,
                 Err(fault) => {
+                    self.progress.end_labels(Some(fault.to_string()));
                     let wait = AGAIN_AFTER.as_secs();
                     tracing::warn!("labels could not be counted, and are again in {wait} s: {fault}");
                     Some(AGAIN_AFTER)
@@ -77,6 +83,7 @@ impl Service {
             tokio::select! {
                 changed = generations.changed() => if changed.is_err() { return },
                 changed = editions.changed() => if changed.is_err() { return },
+                () = self.progress.wanted.notified() => {}
                 () = tokio::time::sleep(again.unwrap_or_default()), if again.is_some() => {}
             }
         }
@@ -90,11 +97,13 @@ impl Service {
     ) -> Result<()> {
         let Ok(generation) = self.generations.serving() else { return Ok(()) };
         let (book, live) = (shelf.book(), shelf.live());
-        if counted.generation != generation.number() {
+        let is_new = counted.generation != generation.number();
+        if is_new {
             *counted = Counted { generation: generation.number(), ..Counted::default() };
         }
         let named = live.labels(&book, &self.config.rules);
-        let mut due: [Vec<Due>; 3] = Default::default();
+        let (mut due, mut known): ([Vec<Due>; 3], u64) = Default::default();
+        let mut failed = HashSet::new();
         for entry in book.enabled() {
             if counted.meanings.get(&entry.label.id) != Some(&entry.meaning) {
                 let turn = match &entry.label {
@@ -103,7 +112,18 @@ impl Service {
                     _ => 2,
                 };
                 due[turn].push(Due::of(entry));
+            } else {
+                known += 1;
+                failed.extend(counted.failed.take(&entry.label.id));
             }
+        }
+        // Of labels that were removed or turned off, nothing is told.
+        counted.failed = failed;
+        let count = due.iter().map(Vec::len).sum::<usize>() as u64;
+        // What changes nothing that is counted begins nothing.
+        if is_new || count > 0 {
+            let failed = counted.failed.len() as u64;
+            self.progress.begin_labels(generation.number(), known, known + count, failed);
         }
         for (turn, due) in due.into_iter().enumerate() {
             if !due.is_empty() {
@@ -117,6 +137,7 @@ impl Service {
                 self.keep_rows(&generation, &book, &named, counted).await?;
             }
         }
+        self.progress.end_labels(None);
         Ok(())
     }
 
@@ -135,6 +156,11 @@ impl Service {
         let outcomes = self.in_background(move || service.outcomes(&of, &labels, &rules)).await?;
         let failed = outcomes.iter().filter(|outcome| matches!(outcome, CountOutcome::Failed { .. })).count();
         let evaluated = begun.elapsed();
+        for (due, outcome) in due.iter().zip(&outcomes) {
+            if matches!(outcome, CountOutcome::Failed { .. }) {
+                counted.failed.insert(due.id);
+            }
+        }
         let count = |(due, outcome): (&Due, _)| CountOfLabel { label_id: due.id, outcome };
         let mut counts: Vec<CountOfLabel> = due.iter().zip(outcomes).map(count).collect();
         counts.sort_unstable_by_key(|count| count.label_id);
@@ -147,6 +173,7 @@ impl Service {
             (evaluated.as_millis(), begun.elapsed().saturating_sub(evaluated).as_millis());
         let (generation, labels) = (generation.number(), counts.len());
         tracing::info!(generation, labels, failed, evaluated_ms, noted_ms, "labels are counted");
+        self.progress.counted_labels(due.len() as u64, counted.failed.len() as u64);
         counted.meanings.extend(due.into_iter().map(|due| (due.id, due.meaning)));
         Ok(())
     }

@@ -30,6 +30,7 @@ impl Service {
     pub(crate) async fn write_labels_back(self: Arc<Self>, shelf: Arc<Shelf>, to: Arc<dyn WriteBack>) {
         let (mut generations, mut editions) = (self.generations.changes(), shelf.editions());
         let mut last: Option<(State, Instant, bool)> = None;
+        self.progress.expect_write_back();
         loop {
             let state = self.state(&shelf);
             let waits = last.is_some_and(|(of, at, complete)| {
@@ -65,6 +66,7 @@ impl Service {
         let (begun, book, to, service) = (Instant::now(), shelf.book(), Arc::clone(to), Arc::clone(self));
         let (sender, done) = oneshot::channel();
         let number = generation.number();
+        self.progress.begin_write_back(number);
         let write = move || {
             step_back_if_allowed(service.config.heavy_nice);
             let snapshot = generation.snapshot();
@@ -78,6 +80,7 @@ impl Service {
         };
         let took = begun.elapsed();
         let complete = tell(number, &outcome, took);
+        self.progress.end_write_back(&outcome);
         self.generations.tallies().written_back(outcome.ok().as_ref(), complete, took);
         complete
     }

@@ -8,7 +8,8 @@ use crate::support::{Operated, with_both};
 with_both!(
     roles_say_who_may_change_and_who_may_decide,
     private_labels_are_seen_by_their_creator_and_administrators,
-    callers_are_told_who_they_are_and_labels_are_read
+    callers_are_told_who_they_are_and_labels_are_read,
+    labels_are_counted_again_and_the_status_tells_how_it_goes
 );
 
 fn delivery(target: &Value) -> Value {
@@ -114,4 +115,30 @@ fn callers_are_told_who_they_are_and_labels_are_read(url: &str) {
     server.post("rita", "/audience/rule", &json!({"rule": "label('mine')"})).problem(400, "bad_rule");
     server.post("rita", "/audience/rule", &json!({"label": "nobody"})).problem(404, "not_found");
     server.post("rita", "/audience/rule", &json!({"label_id": 99})).problem(404, "not_found");
+}
+
+fn labels_are_counted_again_and_the_status_tells_how_it_goes(url: &str) {
+    let server = Operated::start(url);
+    let counting = |server: &Operated| server.get("rita", "/status").fine()["labels"].clone();
+    server.until(|server| counting(server)["state"] == "done");
+    server.make("eddy", &json!({"name": "poh", "rule": "has_poh"}));
+    server.make("eddy", &json!({"name": "off", "rule": "has_poh", "status": "disabled"}));
+    server.until(|server| {
+        (&counting(server)["counted"], &counting(server)["state"]) == (&json!(1), &json!("done"))
+    });
+    let first = counting(&server);
+    assert_eq!((&first["generation"], &first["of"], &first["failed"]), (&json!(2), &json!(1), &json!(0)));
+    assert!(
+        first["started"].is_string() && first["ended"].is_string() && first["problem"].is_null(),
+        "{first}"
+    );
+    server.post("rita", "/labels/refresh", &json!({})).problem(403, "denied");
+    server.post("eddy", "/labels/refresh", &json!({"label": "poh"})).problem(400, "invalid_request");
+    let begun = server.post("eddy", "/labels/refresh", &json!({})).fine();
+    assert_eq!((&begun["labels"]["generation"], &begun["labels"]["of"]), (&json!(2), &json!(1)));
+    server.until(|server| {
+        let now = counting(server);
+        now["state"] == "done" && now["counted"] == 1 && now["started"] != first["started"]
+    });
+    assert!(server.get("rita", "/status").fine().get("write_back").is_none());
 }

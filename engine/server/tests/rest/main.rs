@@ -9,6 +9,7 @@ mod console;
 mod exports;
 #[path = "../fixture/mod.rs"]
 mod fixture;
+mod nights;
 mod openapi;
 mod problems;
 mod rules;

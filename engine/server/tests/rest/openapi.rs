@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::client::Api;
 
 /// The contract: methods and paths below `/api/v1`.
-const CONTRACT: [(&str, &str); 55] = [
+const CONTRACT: [(&str, &str); 58] = [
     ("post", "/audience/count"),
     ("post", "/audience/preview"),
     ("post", "/audience/profile"),
@@ -15,6 +15,9 @@ const CONTRACT: [(&str, &str); 55] = [
     ("post", "/audience/rule"),
     ("post", "/audience/export"),
     ("get", "/me"),
+    ("get", "/generations/{id}"),
+    ("get", "/generations/history"),
+    ("post", "/labels/refresh"),
     ("get", "/labels"),
     ("post", "/labels"),
     ("get", "/labels/{id}"),

@@ -358,5 +358,5 @@ fn labels_and_deliveries_wait_for_a_catalog() {
             asked += 1;
         }
     }
-    assert_eq!(asked, 30);
+    assert_eq!(asked, 31);
 }

@@ -159,7 +159,9 @@ fn merged(document: &Value, parts: &Value) -> Value {
         let part = named.unwrap_or(part);
         let properties = all["properties"].as_object_mut().unwrap();
         properties.extend(part["properties"].as_object().unwrap().clone());
-        all["required"].as_array_mut().unwrap().extend(part["required"].as_array().unwrap().clone());
+        // A part of which nothing has to be there does not say what has to.
+        let required = part["required"].as_array().into_iter().flatten().cloned();
+        all["required"].as_array_mut().unwrap().extend(required);
     }
     all
 }

@@ -4,9 +4,11 @@ mod answers;
 mod audit;
 mod delivery;
 mod effect;
+mod generation;
 mod label;
 mod rule;
 mod segment;
+mod standing;
 mod store;
 mod value;
 mod why;
@@ -21,6 +23,7 @@ pub(super) use delivery::{
     MatchedLabels, ReachAnswer, StepRequest,
 };
 pub(super) use effect::{EffectAnswer, EffectRequest};
+pub(super) use generation::{GenerationAnswer, HistoryAnswer};
 pub(super) use label::{
     LabelBody, LabelCountsAnswer, LabelRequest, LabelSortBy, LabelUsesAnswer, LabelsAnswer, LabelsRequest,
     UploadAnswer,
@@ -30,6 +33,7 @@ pub(super) use segment::{
     AudienceRequest, BinScale, ExplainRequest, ExportFormat, ExportRequest, MatchRequest, MembersRequest,
     OverlapRequest, ProfileRequest, SegmentParameters,
 };
+pub(super) use standing::{NothingRequest, RefreshAnswer};
 pub(super) use store::{
     DiscardRequest, ErasedAnswer, GenerationsAnswer, InServiceAnswer, OptedAnswer, PublishRequest, Readiness,
     RebuildAnswer, RebuildRequest, RollbackRequest, SchemaAnswer, StatusAnswer, UserIdsRequest,

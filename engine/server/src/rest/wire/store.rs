@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Time;
+use super::standing::{LabelsStanding, WriteBackStanding};
 use crate::rebuild::{RebuildState, RebuildStatus};
 use crate::service::{Changed, Columns, Listed, ListedState, Rolled, Status};
 
@@ -128,6 +129,12 @@ pub(in super::super) struct StatusAnswer {
     erased: u64,
     /// Users who opted out of targeting.
     opted_out: u64,
+    /// How counting the labels goes in the generation in service; absent without a catalog or a generation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    labels: Option<LabelsStanding>,
+    /// How writing members of labels goes; absent where they are not written anywhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    write_back: Option<WriteBackStanding>,
 }
 
 impl From<Status> for StatusAnswer {
@@ -145,6 +152,8 @@ impl From<Status> for StatusAnswer {
             rebuild: status.rebuild.map(RebuildProgress::from),
             erased: status.erased,
             opted_out: status.opted_out,
+            labels: status.labels.map(LabelsStanding::from),
+            write_back: status.write_back.map(WriteBackStanding::from),
         }
     }
 }
