@@ -20,7 +20,7 @@ export function pagesOf(shared) {
     { name: 'delivery-new', path: '/deliveries/new', ready: 'main h1' },
     ...(deliveryId ? [{ name: 'delivery', path: `/deliveries/${deliveryId}`, ready: 'main h1' }] : []),
     { name: 'operations', path: '/operations', ready: '[data-test="generations"]' },
-    { name: 'operations-traffic', path: '/operations?tab=traffic', ready: '[data-test="traffic-table"]' },
+    { name: 'operations-traffic', path: '/operations?tab=traffic', ready: '[data-test="traffic"] svg path[stroke-width="1.8"]' },
     { name: 'operations-history', path: '/operations?tab=history', ready: '[data-test="event"]' },
   ]
 }

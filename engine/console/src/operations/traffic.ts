@@ -4,6 +4,8 @@ import * as api from '@/api'
 import { readMetrics, type Reading } from './metrics'
 
 const EVERY_MS = 5_000
+/** Two readings make the first figures: they are not waited for. */
+const FIRST_MS = 1_500
 export const KEPT_MS = 600_000
 
 // Kept while another page is open, so that coming back does not begin at nothing.
@@ -37,7 +39,8 @@ export function useTraffic() {
         problem.value = error
       }
     }
-    if (!ended) timer = setTimeout(() => void look(), EVERY_MS)
+    const pause = readings.value.length < 3 ? FIRST_MS : EVERY_MS
+    if (!ended) timer = setTimeout(() => void look(), problem.value === null ? pause : EVERY_MS)
   }
 
   void look()
