@@ -84,6 +84,12 @@ export default {
     overwrite: 'Overwrite with mine',
     edit: 'Go on editing',
   },
+  leave: {
+    title: 'Leave without saving?',
+    question: 'What you typed is not saved. Leave it?',
+    leave: 'Leave',
+    stay: 'Stay',
+  },
   page: {
     none: 'There is no such page.',
     home: 'To the audience builder',

@@ -116,10 +116,6 @@ export default {
     nameMissing: 'Give the label a name.',
     nameLong: 'A name has 200 characters at most.',
     ruleMissing: 'Write a rule.',
-    discard: 'What you typed is not saved. Leave it?',
-    discardTitle: 'Leave without saving?',
-    leave: 'Leave',
-    stay: 'Stay',
   },
 
   effect: {

@@ -86,6 +86,12 @@ export default {
     overwrite: '用我的版本覆盖',
     edit: '继续编辑',
   },
+  leave: {
+    title: '不保存就离开？',
+    question: '你输入的内容尚未保存，确定离开吗？',
+    leave: '离开',
+    stay: '留下',
+  },
   page: {
     none: '没有这个页面。',
     home: '前往人群构建',

@@ -118,10 +118,6 @@ export default {
     nameMissing: '请填写名称。',
     nameLong: '名称最多 200 个字符。',
     ruleMissing: '请填写规则。',
-    discard: '你输入的内容尚未保存，确定离开吗？',
-    discardTitle: '不保存就离开？',
-    leave: '离开',
-    stay: '留下',
   },
 
   effect: {
