@@ -166,7 +166,7 @@ fn check_bins(
         for (at, bin) in found.bins.iter().enumerate() {
             let (Some(low), Some(high)) = (edge(ty, bin.low), edge(ty, bin.high)) else { continue };
             let to = if at == last { "<=" } else { "<" };
-            let range = format!("`{0}` >= {low} AND `{0}` {to} {high}", column.name);
+            let range = format!("{of} >= {low} AND {of} {to} {high}");
             let Ok(rule) = Rule::parse(&range, scope.limits) else { panic!("{place}: {range}") };
             let everybody = Audience::new(audience.snapshot(), &rule, scope).unwrap();
             assert_eq!(everybody.count(), bin.population, "{place}: {range}");

@@ -126,13 +126,13 @@ fn profiles_that_a_picture_is_drawn_from() {
     let nobody = ask("balance_usd < 0", "balance_usd", "log");
     assert_eq!(edges(&nobody), edges(&by_decades));
     assert_eq!(nobody["bins"][2], json!({"low": 2.0, "high": 5.0, "count": 0, "population": 3}));
-    // Users were active in the last two days: six hours each, and bins of ages that rules name.
+    // Users were active in two days, the last of them a day before `now()`: six hours each, and bins of ages that rules name.
     let by_calendar = ask("true", "last_active", "auto");
     assert_eq!(by_calendar["scale"], "linear");
     assert_eq!(by_calendar["bins"][1]["population"], 360);
     let by_age = ask("true", "last_active", "log");
-    let hours: Vec<f64> = edges(&by_age).iter().map(|edge| (edge - 1_795_132_800.0) / 3600.0).collect();
-    assert_eq!(hours, [-72.0, -48.0, -24.0, -12.0, -6.0, -3.0, -1.0, 0.0]);
+    let hours: Vec<f64> = edges(&by_age).iter().map(|edge| (edge - 1_795_219_200.0) / 3600.0).collect();
+    assert_eq!(hours, [-120.0, -72.0, -48.0, -24.0], "five days, three, two, one");
     let keys = ask("has_poh", "holdings", "auto");
     let held = json!([{"value": "USDT", "count": USERS / 6, "population": USERS / 2}]);
     assert_eq!((&keys["values"], &keys["distinct"], &keys["null_count"]), (&held, &json!(1), &json!(0)));
