@@ -105,17 +105,17 @@ impl Service {
         let (mut due, mut known): ([Vec<Due>; 3], u64) = Default::default();
         let mut failed = HashSet::new();
         for entry in book.enabled() {
-            if counted.meanings.get(&entry.label.id) != Some(&entry.meaning) {
-                let turn = match &entry.label {
-                    label if named.binary_search(&label.name).is_ok() => 0,
-                    label if label.predefined => 1,
-                    _ => 2,
-                };
-                due[turn].push(Due::of(entry));
-            } else {
+            if counted.meanings.get(&entry.label.id) == Some(&entry.meaning) {
                 known += 1;
                 failed.extend(counted.failed.take(&entry.label.id));
+                continue;
             }
+            let turn = match &entry.label {
+                label if named.binary_search(&label.name).is_ok() => 0,
+                label if label.predefined => 1,
+                _ => 2,
+            };
+            due[turn].push(Due::of(entry));
         }
         // Of labels that were removed or turned off, nothing is told.
         counted.failed = failed;
