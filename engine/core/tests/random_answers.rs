@@ -57,8 +57,9 @@ fn overlaps_breakdowns_and_figures_are_what_counting_gives() {
             for index in 0..columns {
                 check_breakdown(audience, &table, index, &inside, &place);
                 check_figures(audience, &table, index, &inside, &place);
-                check_bins(audience, &table, index, (1 + rng.below(40), &scope), &place);
             }
+            // Each bin is counted as a rule twice, so not of every column.
+            check_bins(audience, &table, rng.below(columns), (1 + rng.below(40), &scope), &place);
         }
     }
 }

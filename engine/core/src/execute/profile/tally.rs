@@ -1,23 +1,22 @@
 //! How many of some rows have each code of a column.
 //!
 //! Where a column has few values, they are counted in an array. Where it may have as many as there are users, an array would be
-//! mostly empty and each step in it a wait for memory: codes are gathered and sorted instead, which costs what there are rows.
+//! mostly empty and each step in it a wait for memory: codes are gathered and brought in order instead, part by part.
 
 use std::ops::Range;
-
-use rayon::slice::ParallelSliceMut;
 
 use super::held::Held;
 use crate::bitmap::Scratch;
 use crate::column::{Layout, ValueColumn};
 use crate::error::Result;
 use crate::execute::drive::over;
-use crate::execute::halt::{apart, ended};
 
 /// Up to so many codes are counted in an array.
 const ARRAY_MAX: u32 = 1 << 16;
 /// Arrays that are made at most for one column, each for some of the chunks.
 const ARRAYS_MAX: u32 = 16;
+/// Codes are dealt into so many parts, as a power of two.
+const PART_BITS: u32 = 8;
 /// What finding the code of a row takes, about.
 const CODE_NANOS: f64 = 2.0;
 
@@ -110,20 +109,82 @@ pub(super) fn gathered(column: &ValueColumn, rows: &Held) -> Vec<(u32, u32)> {
     let gather = |scratch: &mut Scratch, chunk, bits: &_| {
         let mut codes = Vec::new();
         column.for_each_code(chunk, bits, scratch, |code| codes.push(code));
-        codes
+        vec![codes]
     };
-    let append = |mut a: Vec<u32>, mut b: Vec<u32>| {
-        if a.len() < b.len() {
-            std::mem::swap(&mut a, &mut b);
-        }
-        a.append(&mut b);
-        a
-    };
-    let mut codes = rows.fold(CODE_NANOS, gather, append).unwrap_or_default();
-    if ended() {
-        return Vec::new();
+    let found = rows.fold(CODE_NANOS, gather, append).unwrap_or_default();
+    runs(&found, column.dictionary().len())
+}
+
+/// Distinct codes, ascending, and how often each is there. They are dealt into parts by their leading bits first, so that each part
+/// is sorted or counted within a processor's own cache.
+fn runs(found: &[Vec<u32>], codes: u32) -> Vec<(u32, u32)> {
+    let shift = (u32::BITS - codes.saturating_sub(1).leading_zeros()).saturating_sub(PART_BITS);
+    let part_of = |code: u32| (code >> shift).min((1 << PART_BITS) - 1) as usize;
+    let mut ends = vec![0; 1 << PART_BITS];
+    for &code in found.iter().flatten() {
+        ends[part_of(code)] += 1;
     }
-    // Rows are in an order of their own, in which their codes came in.
-    apart(|_| codes.par_sort_unstable());
-    codes.chunk_by(|a, b| a == b).map(|same| (same[0], same.len() as u32)).collect()
+    let mut parts: Vec<Vec<u32>> = ends.into_iter().map(Vec::with_capacity).collect();
+    for &code in found.iter().flatten() {
+        parts[part_of(code)].push(code);
+    }
+    let nanos = CODE_NANOS * found.iter().map(Vec::len).sum::<usize>() as f64 / parts.len() as f64;
+    let runs = |counts: &mut Vec<u32>, at: u32| {
+        let part = parts.get(at as usize).map(Vec::as_slice).unwrap_or_default();
+        vec![(at, runs_of_part(part, at << shift, 1 << shift, counts))]
+    };
+    let runs = over(parts.len() as u32, nanos, Vec::new, runs, append);
+    let mut runs = runs.unwrap_or_default();
+    runs.sort_unstable_by_key(|(at, _)| *at);
+    runs.into_iter().flat_map(|(_, runs)| runs).collect()
+}
+
+/// The same of codes of which there may be so many from a first one on.
+fn runs_of_part(part: &[u32], first: u32, codes: usize, counts: &mut Vec<u32>) -> Vec<(u32, u32)> {
+    if part.len() < codes / 8 {
+        let mut sorted = part.to_vec();
+        sorted.sort_unstable();
+        return sorted.chunk_by(|a, b| a == b).map(|same| (same[0], same.len() as u32)).collect();
+    }
+    counts.clear();
+    counts.resize(codes, 0);
+    for &code in part {
+        if let Some(count) = counts.get_mut(code.wrapping_sub(first) as usize) {
+            *count += 1;
+        }
+    }
+    (first..)
+        .zip(counts.iter())
+        .filter(|(_, count)| **count > 0)
+        .map(|(code, &count)| (code, count))
+        .collect()
+}
+
+fn append<T>(mut a: Vec<T>, mut b: Vec<T>) -> Vec<T> {
+    a.append(&mut b);
+    a
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_those_of_a_sort() {
+        for (codes, step, len) in [
+            (1_u32, 1_u64, 3_usize),
+            (7, 3, 20),
+            (300, 7, 1000),
+            (100_000, 977, 70_000),
+            (4_000_000_000, 2_654_435_761, 5_000),
+        ] {
+            let all: Vec<u32> = (0..len as u64).map(|i| (i * step % u64::from(codes)) as u32).collect();
+            let mut sorted = all.clone();
+            sorted.sort_unstable();
+            let expected: Vec<(u32, u32)> =
+                sorted.chunk_by(|a, b| a == b).map(|same| (same[0], same.len() as u32)).collect();
+            let found: Vec<Vec<u32>> = all.chunks(999).map(<[u32]>::to_vec).collect();
+            assert_eq!(runs(&found, codes), expected, "{codes} codes");
+        }
+    }
 }

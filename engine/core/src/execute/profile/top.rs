@@ -7,6 +7,8 @@ use std::collections::BinaryHeap;
 #[derive(Debug)]
 pub(super) struct Top {
     wanted: usize,
+    /// A count must be above this to matter, once so many are kept.
+    floor: u64,
     /// The least of those kept is on top.
     kept: BinaryHeap<Reverse<(u64, Reverse<u32>)>>,
     /// Codes that were there.
@@ -18,17 +20,21 @@ pub(super) struct Top {
 impl Top {
     /// None yet, of which so many are wanted.
     pub(super) fn new(wanted: usize) -> Self {
-        Self { wanted, kept: BinaryHeap::new(), distinct: 0, total: 0 }
+        let floor = if wanted == 0 { u64::MAX } else { 0 };
+        Self { wanted, floor, kept: BinaryHeap::new(), distinct: 0, total: 0 }
     }
 
-    /// Another code, of which each comes once; 0 is not there.
+    /// Another code, above those before; 0 is not there.
     pub(super) fn add(&mut self, code: u32, count: u64) {
-        if count == 0 {
-            return;
-        }
-        self.distinct += 1;
+        self.distinct += u64::from(count > 0);
         self.total += count;
-        self.keep((count, Reverse(code)));
+        // Of as many, the codes before come first.
+        if count > self.floor {
+            self.keep((count, Reverse(code)));
+            if self.kept.len() == self.wanted {
+                self.floor = self.kept.peek().map_or(0, |least| least.0.0);
+            }
+        }
     }
 
     fn keep(&mut self, one: (u64, Reverse<u32>)) {
