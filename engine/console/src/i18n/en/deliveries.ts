@@ -139,8 +139,6 @@ export default {
     who: 'Who sees it',
     when: 'When and where',
     notFound: 'There is no such delivery.',
-    from: 'From',
-    until: 'Until',
     noCap: 'No limit',
     none: 'None',
     madeBy: 'Made by {name}',

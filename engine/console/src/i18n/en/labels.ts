@@ -90,7 +90,6 @@ export default {
     saved: 'Saved {name}.',
     notFound: 'There is no such label, or you may not see it.',
     all: 'All labels',
-    more: 'More',
   },
 
   edit: {
@@ -122,7 +121,7 @@ export default {
     title: 'Effect of saving',
     newTitle: 'Who would be in it',
     counting: 'Counting …',
-    of: '{n} of {all} users',
+    of: 'of {all} users',
     before: 'Now',
     after: 'After saving',
     self: 'This label',
@@ -134,7 +133,6 @@ export default {
     refused: 'This cannot be saved as things are: {why}',
     unchanged: 'Change the rule or the status to see what becomes of its count and of all that uses it.',
     uncountable: 'cannot be counted',
-    disabled: 'disabled',
   },
 
   upload: {
@@ -183,7 +181,6 @@ export default {
     before: 'Before',
     after: 'After',
     show: 'What changed',
-    made: 'Made as',
     action: {
       create: 'made it',
       update: 'changed it',
@@ -231,10 +228,8 @@ export default {
     inOne: '{n} users are in {a}',
     size: 'Users',
     exactly: '{n} user is in exactly: {names} | {n} users are in exactly: {names}',
-    labelCount: '{n} users',
     nobody: 'Nobody is in any of these labels.',
     emptyHidden: '{n} combination without users is not shown | {n} combinations without users are not shown',
     gone: 'Some labels of this address are not there any more, or you may not see them: {ids}',
-    onlyTitle: 'Open as an audience',
   },
 }

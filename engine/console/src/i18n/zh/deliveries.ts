@@ -141,8 +141,6 @@ export default {
     who: '展示给谁',
     when: '时间与位置',
     notFound: '没有这个投放。',
-    from: '开始',
-    until: '结束',
     noCap: '不限',
     none: '无',
     madeBy: '创建者：{name}',

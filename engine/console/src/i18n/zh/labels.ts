@@ -92,7 +92,6 @@ export default {
     saved: '已保存 {name}。',
     notFound: '没有这个标签，或你无权查看。',
     all: '全部标签',
-    more: '更多',
   },
 
   edit: {
@@ -124,7 +123,7 @@ export default {
     title: '保存后的影响',
     newTitle: '将包含哪些用户',
     counting: '正在计数…',
-    of: '{n} / {all} 位用户',
+    of: '全体共 {all} 位用户',
     before: '当前',
     after: '保存后',
     self: '此标签',
@@ -136,7 +135,6 @@ export default {
     refused: '目前无法保存：{why}',
     unchanged: '修改规则或状态后，可在此查看人数变化及对引用方的影响。',
     uncountable: '无法计数',
-    disabled: '已停用',
   },
 
   upload: {
@@ -185,7 +183,6 @@ export default {
     before: '修改前',
     after: '修改后',
     show: '修改内容',
-    made: '创建为',
     action: {
       create: '创建了标签',
       update: '修改了标签',
@@ -233,10 +230,8 @@ export default {
     inOne: '{a} 共有 {n} 人',
     size: '人数',
     exactly: '恰好属于 {names} 的有 {n} 人',
-    labelCount: '{n} 人',
     nobody: '这些标签中都没有用户。',
     emptyHidden: '另有 {n} 种组合没有用户，未显示',
     gone: '此链接中的部分标签已不存在，或你无权查看：{ids}',
-    onlyTitle: '作为人群打开',
   },
 } satisfies typeof en
