@@ -11,6 +11,7 @@ import type {
   EffectAnswer,
   EffectRequest,
   ExplainAnswer,
+  Generation,
   GenerationsAnswer,
   InServiceAnswer,
   Label,
@@ -128,12 +129,41 @@ export interface LabelRefresh {
   failed?: number | null
   started?: string | null
   ended?: string | null
+  problem?: string | null
 }
-/** A generation with the report of its gates, which `operations/gates` reads. */
-export const generation = (n: number, signal?: Signal) => ask<Record<string, unknown>>(`${V1}/generations/${n}`, { signal })
+/** How writing the members of labels elsewhere goes. */
+export interface WriteBack {
+  state: string
+  written: number
+  unchanged: number
+  failed: number
+  ended?: string | null
+  problem?: string | null
+}
+/** A generation with how it was judged and who decided. */
+export interface GenerationTold extends Generation {
+  gates?: {
+    verdict: 'nothing' | 'passed' | 'failed' | 'waived'
+    compared_with?: number | null
+    /** `name` is the gate, `of` the column or rule that it looks at. */
+    checks: {
+      name: string
+      what: string
+      of?: string | null
+      before?: unknown
+      after?: unknown
+      moved?: number | null
+      limit?: number | null
+      result: 'passed' | 'failed' | 'waived'
+      message?: string | null
+    }[]
+  } | null
+  record?: { event: string; at: string; user: string; host: string; reason?: string | null } | null
+}
+export const generation = (n: number, signal?: Signal) => ask<GenerationTold>(`${V1}/generations/${n}`, { signal })
 export const generationHistory = (page: { page_size?: number; page_token?: string }, signal?: Signal) =>
   ask<{ events: StoreEvent[]; next_page_token?: string | null }>(`${V1}/generations/history`, { query: page, signal })
-export const refreshLabels = () => ask<LabelRefresh>(`${V1}/labels/refresh`, { method: 'POST', body: {} })
+export const refreshLabels = () => ask<{ labels: LabelRefresh }>(`${V1}/labels/refresh`, { method: 'POST', body: {} })
 
 /** Who calls. */
 export interface Me {

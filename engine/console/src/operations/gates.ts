@@ -1,4 +1,5 @@
 // The report of a build's gates, as rows of a diff: what each check measured before and after, and what it may move.
+import type { GenerationTold } from '@/api'
 import { number, share } from '@/format'
 
 export type CheckOutcome = 'failed' | 'waived' | 'passed'
@@ -17,44 +18,31 @@ export interface Check {
   note: string
 }
 
+type Judged = NonNullable<GenerationTold['gates']>
+
 export interface GateReport {
   comparedWith: number | null
   checks: Check[]
 }
 
-type Json = Record<string, unknown>
-
-const isObject = (given: unknown): given is Json => typeof given === 'object' && given !== null && !Array.isArray(given)
-const numberOr = (given: unknown): number | null => (typeof given === 'number' && Number.isFinite(given) ? given : null)
-const textOr = (given: unknown): string => (typeof given === 'string' ? given : '')
-
-function outcomeOf(check: Json): CheckOutcome {
-  const told = textOr(check.outcome ?? check.result ?? check.verdict)
-  if (told === 'waived' || check.waived === true) return 'waived'
-  const failed = told === 'failed' || told === 'tripped' || check.trips === true || check.failed === true || check.passed === false
-  return failed ? 'failed' : 'passed'
-}
-
-function readCheck(check: Json): Check {
+function readCheck(check: Judged['checks'][number]): Check {
   return {
-    gate: textOr(check.gate ?? check.name),
-    of: textOr(check.of ?? check.what),
+    gate: check.name,
+    of: check.of ?? '',
     before: check.before ?? null,
     after: check.after ?? null,
-    moved: numberOr(check.moved ?? check.change),
-    limit: numberOr(check.limit ?? check.allowed),
-    outcome: outcomeOf(check),
-    note: textOr(check.message ?? check.note),
+    moved: check.moved ?? null,
+    limit: check.limit ?? null,
+    outcome: check.result,
+    note: check.message ?? '',
   }
 }
 
 /** The report in what the server tells of a generation; null where none is kept. */
-export function readReport(told: unknown): GateReport | null {
-  if (!isObject(told)) return null
-  const report = [told.gates, told.report, told.verdict, told].find((one): one is Json => isObject(one) && Array.isArray(one.checks))
-  if (!report) return null
-  const checks = (report.checks as unknown[]).filter(isObject).map(readCheck)
-  return { comparedWith: numberOr(report.compared_with), checks: checks.sort(worstFirst) }
+export function readReport(told: GenerationTold | null): GateReport | null {
+  if (!told?.gates) return null
+  const checks = told.gates.checks.map(readCheck)
+  return { comparedWith: told.gates.compared_with ?? null, checks: checks.sort(worstFirst) }
 }
 
 const ORDER: Record<CheckOutcome, number> = { failed: 0, waived: 1, passed: 2 }
@@ -80,7 +68,7 @@ const SHARES = new Set(['null_rate', 'malformed_json'])
 /** A measured value as people read it. */
 export function measured(check: Check, given: unknown): string {
   if (typeof given === 'number') return SHARES.has(check.gate) ? share(given) : number(given)
-  return textOr(given) || '–'
+  return typeof given === 'string' && given !== '' ? given : '–'
 }
 
 /** A movement as people read it: +12.5 %. */

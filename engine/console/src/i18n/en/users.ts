@@ -81,9 +81,9 @@ export default {
     verdict: {
       in: 'User {id} is in',
       out: 'User {id} is not in',
+      barred: 'User {id} fits all conditions but opted out, so is targeted in no case:',
       unknownUser: 'There is no user {id} in this generation, so nothing can be said',
     },
-    optedOut: 'The user opted out, so is targeted in no case.',
     list: 'This label is a list of user IDs: who is in it was uploaded.',
     condition: 'Condition',
     value: 'The user’s value',

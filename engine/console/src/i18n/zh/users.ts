@@ -83,9 +83,9 @@ export default {
     verdict: {
       in: '用户 {id} 命中',
       out: '用户 {id} 未命中',
+      barred: '用户 {id} 符合全部条件，但已退出定向，不会被投放：',
       unknownUser: '这一代数据中没有用户 {id}，无法判断',
     },
-    optedOut: '该用户已退出定向，任何情况下都不会被投放。',
     list: '该标签是用户 ID 名单，成员由上传决定。',
     condition: '条件',
     value: '该用户的取值',
