@@ -198,8 +198,12 @@ impl Lines for JsonLines {
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
+    use axum::routing::get;
     use futures_util::StreamExt as _;
     use muster_engine::value::Value as EngineValue;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
 
@@ -266,5 +270,40 @@ mod tests {
         assert_eq!(received(vec![Ok(Piece::End)]).await.unwrap(), b"a");
         assert_eq!(received(vec![bytes()]).await, None, "its maker gave up on a slow reader");
         assert_eq!(received(vec![bytes(), Err(Fault::Deadline)]).await, None);
+    }
+
+    /// What a client of HTTP gets, to the last byte.
+    async fn over_the_wire(at: std::net::SocketAddr, path: &str) -> String {
+        let mut connection = TcpStream::connect(at).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        connection.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        // A connection that is broken may end as an error here, too.
+        let _ = connection.read_to_end(&mut answer).await;
+        String::from_utf8(answer).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_broken_export_has_no_end_over_the_wire() {
+        let body = |pieces: Vec<Result<Piece>>| async {
+            let (sender, receiver) = mpsc::channel(8);
+            for piece in pieces {
+                sender.send(piece).await.unwrap();
+            }
+            Body::from_stream(whole(Piece::Bytes(b"7\n".to_vec()), receiver))
+        };
+        let routes = Router::new()
+            .route("/whole", get(move || body(vec![Ok(Piece::End)])))
+            .route("/slow", get(move || body(vec![])))
+            .route("/failed", get(move || body(vec![Err(Fault::Deadline)])));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        let end = "\r\n0\r\n\r\n";
+        assert!(over_the_wire(at, "/whole").await.ends_with(end));
+        for path in ["/slow", "/failed"] {
+            let answer = over_the_wire(at, path).await;
+            assert!(!answer.contains(end), "{path}: {answer}");
+        }
     }
 }
