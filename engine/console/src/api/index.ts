@@ -2,6 +2,12 @@
 import { ask, exactId, send } from './client'
 import { upload } from './upload'
 import type {
+  CallerAnswer,
+  ExportFormat,
+  GenerationAnswer,
+  HistoryAnswer,
+  RefreshAnswer,
+  RuleAnswer,
   Approval,
   AuditRecord,
   CountAnswer,
@@ -11,7 +17,6 @@ import type {
   EffectAnswer,
   EffectRequest,
   ExplainAnswer,
-  Generation,
   GenerationsAnswer,
   InServiceAnswer,
   Label,
@@ -60,21 +65,9 @@ export const overlap = (segments: Segment[], signal?: Signal) =>
 export const members = (segment: Segment, page: { page_size?: number; page_token?: string }, signal?: Signal) =>
   ask<MembersPage>(`${V1}/audience/members`, { body: { ...segment, ...page }, signal })
 
-/** A rule in its other forms, checked against the columns but not counted. */
-export interface RuleAnswer {
-  /** The rule as text. */
-  rule: string
-  /** The rule as a tree; null where a tree cannot say it. */
-  rules: Record<string, unknown> | null
-  /** The rule as ClickHouse's WHERE over the source table. */
-  sql: string
-  columns: string[]
-  labels: string[]
-}
 export const readRule = (segment: Segment, signal?: Signal) =>
   ask<RuleAnswer>(`${V1}/audience/rule`, { body: segment, signal })
 
-export type ExportFormat = 'ids' | 'csv' | 'jsonl' | 'roaring'
 export const exportAudience = (
   segment: Segment,
   of: { format: ExportFormat; columns?: string[]; limit?: number },
@@ -110,69 +103,12 @@ export const rebuild = (accept?: string) =>
   ask<RebuildAnswer>(`${V1}/generations/rebuild`, { body: accept === undefined ? {} : { accept } })
 export const metrics = async (signal?: Signal) => (await send('/metrics', { signal })).text()
 
-/** What happened to the store: published, held back, accepted, rolled back, removed. */
-export interface StoreEvent {
-  at: string
-  event: string
-  generation?: number | null
-  before?: number | null
-  user?: string | null
-  host?: string | null
-  reason?: string | null
-}
-/** How the counting of labels in the generation in service goes. */
-export interface LabelRefresh {
-  generation?: number | null
-  state: string
-  counted?: number | null
-  of?: number | null
-  failed?: number | null
-  started?: string | null
-  ended?: string | null
-  problem?: string | null
-}
-/** How writing the members of labels elsewhere goes. */
-export interface WriteBack {
-  state: string
-  written: number
-  unchanged: number
-  failed: number
-  ended?: string | null
-  problem?: string | null
-}
-/** A generation with how it was judged and who decided. */
-export interface GenerationTold extends Generation {
-  gates?: {
-    verdict: 'nothing' | 'passed' | 'failed' | 'waived'
-    compared_with?: number | null
-    /** `name` is the gate, `of` the column or rule that it looks at. */
-    checks: {
-      name: string
-      what: string
-      of?: string | null
-      before?: unknown
-      after?: unknown
-      moved?: number | null
-      limit?: number | null
-      result: 'passed' | 'failed' | 'waived'
-      message?: string | null
-    }[]
-  } | null
-  record?: { event: string; at: string; user: string; host: string; reason?: string | null } | null
-}
-export const generation = (n: number, signal?: Signal) => ask<GenerationTold>(`${V1}/generations/${n}`, { signal })
+export const generation = (n: number, signal?: Signal) => ask<GenerationAnswer>(`${V1}/generations/${n}`, { signal })
 export const generationHistory = (page: { page_size?: number; page_token?: string }, signal?: Signal) =>
-  ask<{ events: StoreEvent[]; next_page_token?: string | null }>(`${V1}/generations/history`, { query: page, signal })
-export const refreshLabels = () => ask<{ labels: LabelRefresh }>(`${V1}/labels/refresh`, { method: 'POST', body: {} })
+  ask<HistoryAnswer>(`${V1}/generations/history`, { query: page, signal })
+export const refreshLabels = () => ask<RefreshAnswer>(`${V1}/labels/refresh`, { method: 'POST', body: {} })
 
-/** Who calls. */
-export interface Me {
-  name: string
-  role: 'reader' | 'editor' | 'approver' | 'admin'
-  /** Whether the server asks for tokens. */
-  tokens: boolean
-}
-export const me = (signal?: Signal) => ask<Me>(`${V1}/me`, { signal })
+export const me = (signal?: Signal) => ask<CallerAnswer>(`${V1}/me`, { signal })
 
 // Labels.
 export const labels = (filter: LabelsRequest, signal?: Signal) =>
@@ -191,17 +127,6 @@ export const labelCounts = async (id: number, limit: number, signal?: Signal): P
 export const uploadList = (id: number, file: Blob, replace: boolean, sent: (part: number) => void = () => undefined) =>
   upload<UploadAnswer>(`${V1}/labels/${id}/users`, { method: replace ? 'PUT' : 'POST', content: file, type: 'text/csv', sent })
 
-/** A label's count in a generation, as lists of labels carry it. */
-export interface RecentCount {
-  generation: number
-  as_of: string
-  count?: number | null
-}
-export type LabelSort = 'name' | 'count' | 'change' | 'updated' | 'created'
-export type LabelsQuery = LabelsRequest & { sort?: LabelSort; descending?: boolean; history?: number }
-export type LabelRow = Label & { recent?: RecentCount[] }
-export const labelRows = (query: LabelsQuery, signal?: Signal) =>
-  ask<{ labels: LabelRow[]; next_page_token?: string | null }>(`${V1}/labels/filter`, { body: query, signal })
 export const labelMembers = (id: number, page: { page_size?: number; page_token?: string }, signal?: Signal) =>
   ask<MembersPage>(`${V1}/labels/${id}/users`, { query: page, signal })
 

@@ -414,6 +414,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/generations/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What happened to the store: what was published, held back, accepted, rolled back and removed, by whom, when and why. */
+        get: operations["store_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/generations/publish": {
         parameters: {
             query?: never;
@@ -465,6 +482,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/generations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A generation, how it was judged before it was published or held back, and who did that. */
+        get: operations["get_generation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/labels": {
         parameters: {
             query?: never;
@@ -494,6 +528,23 @@ export interface paths {
         put?: never;
         /** Labels that match. */
         post: operations["filter_labels"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/labels/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Counts all labels again in the generation in service. Returns at once; the status tells how it goes. */
+        post: operations["refresh_labels"];
         delete?: never;
         options?: never;
         head?: never;
@@ -964,6 +1015,11 @@ export interface components {
             /** @description What is wrong with it. */
             why: string;
         };
+        /**
+         * @description How bins are laid out.
+         * @enum {string}
+         */
+        BinScale: "auto" | "linear" | "log";
         /** @description Who calls. */
         CallerAnswer: {
             /** @description The name, as labels, deliveries and the audit have it. */
@@ -1413,6 +1469,60 @@ export interface components {
             /** @description The users. */
             user_ids: number[];
         };
+        /** @description One thing that was compared. */
+        GateCheck: {
+            /** @description What it is. */
+            after?: unknown;
+            /** @description What it was: a count, a share of `null_rate` and `malformed_json`, or a type; null if there was nothing, or nothing to measure. */
+            before?: unknown;
+            /**
+             * Format: double
+             * @description By which share it may move.
+             */
+            limit?: number | null;
+            /** @description What is wrong, or what the figures do not say. */
+            message?: string | null;
+            /**
+             * Format: double
+             * @description By which share it moved, -0.4 for 40 % less; null if that has no limit, as from nothing to something, or is no number.
+             */
+            moved?: number | null;
+            /** @description The gate, as in the configuration: `in_service`, `rows`, `schema`, `null_rate`, `distinct`, `malformed_json` or `rule_counts`. */
+            name: string;
+            /** @description The column's or the rule's name; null where there is only one such thing. */
+            of?: string | null;
+            /** @description What it comes to. */
+            result: components["schemas"]["GateResult"];
+            /** @description Of what. */
+            what: components["schemas"]["GateOf"];
+        };
+        /**
+         * @description What a check is about.
+         * @enum {string}
+         */
+        GateOf: "generation" | "rows" | "schema" | "column" | "rule";
+        /** @description How a build was judged before it was published. */
+        GateReport: {
+            /** @description Everything that was compared, worst first. */
+            checks: components["schemas"]["GateCheck"][];
+            /**
+             * Format: int64
+             * @description The generation that it was compared with; null if there was none.
+             */
+            compared_with?: number | null;
+            /** @description What it comes to. */
+            verdict: components["schemas"]["GateVerdict"];
+        };
+        /**
+         * @description What a check comes to.
+         * @enum {string}
+         */
+        GateResult: "passed" | "failed" | "waived";
+        /**
+         * @description What a judgement comes to.
+         * @enum {string}
+         */
+        GateVerdict: "nothing" | "passed" | "failed" | "waived";
         /** @description A generation of the store. */
         Generation: {
             /** @description When its source was read. */
@@ -1439,6 +1549,29 @@ export interface components {
              */
             users: number;
         };
+        /** @description A generation with all that is known of how it came about. */
+        GenerationAnswer: components["schemas"]["Generation"] & {
+            gates?: components["schemas"]["GateReport"] | null;
+            record?: components["schemas"]["GenerationRecord"] | null;
+        };
+        /** @description How a generation came to be published or held back. */
+        GenerationRecord: {
+            /** @description When. */
+            at: components["schemas"]["Time"];
+            /** @description What was done with it: `publish`, `accept` or `hold`. */
+            event: components["schemas"]["StoreEventKind"];
+            /** @description On which machine. */
+            host: string;
+            /**
+             * Format: int64
+             * @description The generation that was in service until then.
+             */
+            previous?: number | null;
+            /** @description Why it was held back, or published nevertheless. */
+            reason?: string | null;
+            /** @description By whom. */
+            user: string;
+        };
         /**
          * @description What became of a generation.
          * @enum {string}
@@ -1456,6 +1589,18 @@ export interface components {
             generations: components["schemas"]["Generation"][];
             /** @description Where to go on; absent at the end. */
             next_page_token?: string | null;
+        };
+        /** @description What happened to the store. */
+        HistoryAnswer: {
+            /** @description The newest first. */
+            events: components["schemas"]["StoreEvent"][];
+            /** @description Where to go on; absent at the end. */
+            next_page_token?: string | null;
+            /**
+             * Format: int64
+             * @description Lines of the history that cannot be read, because their writer died.
+             */
+            unreadable: number;
         };
         /** @description Users whose stable hash with a salt falls into a range, as `bucket` in rules. */
         Holdout: {
@@ -1531,6 +1676,8 @@ export interface components {
             predefined: boolean;
             /** @description Whether only its creator and administrators see and use it. */
             private: boolean;
+            /** @description Its last counts, the oldest first; of a list of labels that asked for `history`. */
+            recent?: components["schemas"]["RecentCount"][] | null;
             /** @description Its rule as text; null for a list. */
             rule?: string | null;
             /** @description Its rule as the tree of a query builder; null for a list, and where a tree cannot say it. */
@@ -1640,6 +1787,11 @@ export interface components {
             version?: number | null;
         };
         /**
+         * @description What labels are listed by.
+         * @enum {string}
+         */
+        LabelSort: "name" | "count" | "change" | "updated" | "created";
+        /**
          * @description Whether a label can be used.
          * @enum {string}
          */
@@ -1658,17 +1810,53 @@ export interface components {
         };
         /** @description A page of labels. */
         LabelsAnswer: {
-            /** @description By name. */
+            /** @description In the order asked for. */
             labels: components["schemas"]["Label"][];
             /** @description Where to go on; null at the end. */
             next_page_token?: string | null;
+        };
+        /** @description How counting labels goes. */
+        LabelsProgress: {
+            /**
+             * Format: int64
+             * @description Labels that are counted as they are now, those too that could not be.
+             */
+            counted: number;
+            ended?: components["schemas"]["Time"] | null;
+            /**
+             * Format: int64
+             * @description Labels that could not be counted; `failed` in a list of labels finds them.
+             */
+            failed: number;
+            /**
+             * Format: int64
+             * @description In which generation.
+             */
+            generation: number;
+            /**
+             * Format: int64
+             * @description Labels that can be used.
+             */
+            of: number;
+            /** @description Why it failed. */
+            problem?: string | null;
+            started?: components["schemas"]["Time"] | null;
+            /** @description How it stands. */
+            state: components["schemas"]["WorkState"];
         };
         /** @description Which labels. */
         LabelsRequest: {
             /** @description Made by this person. */
             creator?: string | null;
+            /** @description The greatest first. */
+            descending?: boolean | null;
             /** @description Those that could not be counted the last time, or the others. */
             failed?: boolean | null;
+            /**
+             * Format: int32
+             * @description With so many of the last counts of each; none unless given.
+             */
+            history?: number | null;
             /** @description Lists, or rules. */
             is_list?: boolean | null;
             /**
@@ -1684,6 +1872,7 @@ export interface components {
             private?: boolean | null;
             /** @description With this in the name or the description, whatever its case. */
             search?: string | null;
+            sort?: components["schemas"]["LabelSort"] | null;
             status?: components["schemas"]["LabelStatus"] | null;
         };
         /** @description Asks what a user meets. */
@@ -1805,6 +1994,8 @@ export interface components {
             /** @description Its name. */
             name: string;
         };
+        /** @description Asks for something that needs no more words: an object without fields, or no body. */
+        NothingRequest: Record<string, never>;
         /** @description Users opted out or in. */
         OptedAnswer: {
             as_of?: components["schemas"]["Time"] | null;
@@ -2017,10 +2208,18 @@ export interface components {
             high: unknown;
             /** @description Least value. */
             low: unknown;
+            /**
+             * Format: int64
+             * @description Users in all.
+             */
+            population: number;
         };
         /** @description An audience by one column. */
         ProfileColumn: {
-            /** @description Members by value, of number and time columns; the last bin includes its end. */
+            /**
+             * @description Members by value, of number and time columns: adjoining bins that hold every user's number; the last one includes its end. They
+             *     depend on all users, not on the audience, so that audiences can be compared bin by bin.
+             */
             bins: components["schemas"]["ProfileBin"][];
             /** @description The column as it was asked for. */
             column: string;
@@ -2044,15 +2243,16 @@ export interface components {
             null_count: number;
             /**
              * Format: int64
-             * @description Members whose value is not among `values`; of an array, occurrences of other elements.
+             * @description Members whose value is not among `values`; of an array or a map, occurrences of other elements or keys.
              */
             others: number;
-            /** @description The most frequent values among the members; of an array, its elements. */
+            scale?: components["schemas"]["BinScale"] | null;
+            /** @description The most frequent values among the members; of an array, its elements, of a map, its keys. */
             values: components["schemas"]["ProfileValue"][];
         };
         /** @description Asks for an audience by the values of some columns. */
         ProfileRequest: {
-            /** @description Bins of number and time columns; 20 unless given. */
+            /** @description At most so many bins of number and time columns; 20 unless given. */
             bins?: number | null;
             /** @description Columns, keys of maps as in `holdings['USDT']`, lengths as in `length(chains)`. */
             columns: string[];
@@ -2079,6 +2279,7 @@ export interface components {
             rules?: {
                 [key: string]: unknown;
             } | null;
+            scale?: components["schemas"]["BinScale"] | null;
             segment?: components["schemas"]["Segment"] | null;
             /** @description At most so many values of each, most members first; 10 unless given. */
             top?: number | null;
@@ -2193,6 +2394,31 @@ export interface components {
          * @enum {string}
          */
         RebuildState: "running" | "published" | "held" | "failed";
+        /** @description A count of a label in one generation. */
+        RecentCount: {
+            /** @description When its source was read. */
+            as_of: components["schemas"]["Time"];
+            /**
+             * Format: int64
+             * @description Users that the label had.
+             */
+            count: number;
+            /**
+             * Format: int64
+             * @description In which generation.
+             */
+            generation: number;
+            /**
+             * Format: int64
+             * @description Users that there were.
+             */
+            universe: number;
+        };
+        /** @description Labels are counted again. */
+        RefreshAnswer: {
+            /** @description How it stands; `GET /api/v1/status` tells how it goes on. */
+            labels: components["schemas"]["LabelsProgress"];
+        };
         /**
          * @description What a caller may do; each role may do what those before it may.
          * @enum {string}
@@ -2316,6 +2542,7 @@ export interface components {
              * @description The generation in service; absent if there is none yet.
              */
             generation?: number | null;
+            labels?: components["schemas"]["LabelsProgress"] | null;
             /**
              * Format: int64
              * @description Users who opted out of targeting.
@@ -2345,6 +2572,7 @@ export interface components {
             users?: number | null;
             /** @description Version of the server. */
             version: string;
+            write_back?: components["schemas"]["WriteBackProgress"] | null;
         };
         /** @description A step in a delivery's life. */
         StepRequest: {
@@ -2356,6 +2584,34 @@ export interface components {
              */
             version?: number | null;
         };
+        /** @description Something that happened to a generation. */
+        StoreEvent: {
+            /** @description When. */
+            at: components["schemas"]["Time"];
+            /**
+             * Format: int64
+             * @description Which one was in service before, where that changed.
+             */
+            before?: number | null;
+            /** @description What. */
+            event: components["schemas"]["StoreEventKind"];
+            /**
+             * Format: int64
+             * @description To which generation.
+             */
+            generation: number;
+            /** @description On which machine. */
+            host: string;
+            /** @description Why, if somebody said. */
+            reason?: string | null;
+            /** @description By whom. */
+            user: string;
+        };
+        /**
+         * @description What can happen to a generation.
+         * @enum {string}
+         */
+        StoreEventKind: "publish" | "accept" | "hold" | "discard" | "rollback" | "collect" | "clean" | "recover";
         /** @description Who sees a delivery, as it is told: `label` or `rule` is given. */
         Target: {
             /** @description The label's name. */
@@ -2458,6 +2714,50 @@ export interface components {
             users: components["schemas"]["UserItem"][];
         };
         Value: unknown;
+        /**
+         * @description How a piece of work stands.
+         * @enum {string}
+         */
+        WorkState: "waiting" | "running" | "done" | "failed";
+        /** @description How writing members of labels elsewhere goes. */
+        WriteBackProgress: {
+            ended?: components["schemas"]["Time"] | null;
+            /**
+             * Format: int64
+             * @description Labels that could not be written.
+             */
+            failed: number;
+            /**
+             * Format: int64
+             * @description Of which generation; 0 before the first time.
+             */
+            generation: number;
+            /** @description Why it failed, or why not all of it is there. */
+            problem?: string | null;
+            /**
+             * Format: int64
+             * @description Labels that are not there any more.
+             */
+            removed: number;
+            started?: components["schemas"]["Time"] | null;
+            /** @description How it stands. */
+            state: components["schemas"]["WorkState"];
+            /**
+             * Format: int64
+             * @description Labels that were there as they are.
+             */
+            unchanged: number;
+            /**
+             * Format: int64
+             * @description Users that were written.
+             */
+            users: number;
+            /**
+             * Format: int64
+             * @description Labels that were written the last time.
+             */
+            written: number;
+        };
     };
     responses: never;
     parameters: never;
@@ -2471,6 +2771,7 @@ export type AudienceRequest = components['schemas']['AudienceRequest'];
 export type AuditAnswer = components['schemas']['AuditAnswer'];
 export type AuditRecord = components['schemas']['AuditRecord'];
 export type BadLine = components['schemas']['BadLine'];
+export type BinScale = components['schemas']['BinScale'];
 export type CallerAnswer = components['schemas']['CallerAnswer'];
 export type ColumnKind = components['schemas']['ColumnKind'];
 export type ContentType = components['schemas']['ContentType'];
@@ -2494,9 +2795,17 @@ export type ExportRequest = components['schemas']['ExportRequest'];
 export type FeatureAnswer = components['schemas']['FeatureAnswer'];
 export type FeatureChange = components['schemas']['FeatureChange'];
 export type FeaturesRequest = components['schemas']['FeaturesRequest'];
+export type GateCheck = components['schemas']['GateCheck'];
+export type GateOf = components['schemas']['GateOf'];
+export type GateReport = components['schemas']['GateReport'];
+export type GateResult = components['schemas']['GateResult'];
+export type GateVerdict = components['schemas']['GateVerdict'];
 export type Generation = components['schemas']['Generation'];
+export type GenerationAnswer = components['schemas']['GenerationAnswer'];
+export type GenerationRecord = components['schemas']['GenerationRecord'];
 export type GenerationState = components['schemas']['GenerationState'];
 export type GenerationsAnswer = components['schemas']['GenerationsAnswer'];
+export type HistoryAnswer = components['schemas']['HistoryAnswer'];
 export type Holdout = components['schemas']['Holdout'];
 export type InServiceAnswer = components['schemas']['InServiceAnswer'];
 export type Label = components['schemas']['Label'];
@@ -2505,9 +2814,11 @@ export type LabelCountsAnswer = components['schemas']['LabelCountsAnswer'];
 export type LabelEffect = components['schemas']['LabelEffect'];
 export type LabelRef = components['schemas']['LabelRef'];
 export type LabelRequest = components['schemas']['LabelRequest'];
+export type LabelSort = components['schemas']['LabelSort'];
 export type LabelStatus = components['schemas']['LabelStatus'];
 export type LabelUsesAnswer = components['schemas']['LabelUsesAnswer'];
 export type LabelsAnswer = components['schemas']['LabelsAnswer'];
+export type LabelsProgress = components['schemas']['LabelsProgress'];
 export type LabelsRequest = components['schemas']['LabelsRequest'];
 export type MatchRequest = components['schemas']['MatchRequest'];
 export type MatchedDeliveries = components['schemas']['MatchedDeliveries'];
@@ -2516,6 +2827,7 @@ export type MatchedLabels = components['schemas']['MatchedLabels'];
 export type MembersPage = components['schemas']['MembersPage'];
 export type MembersRequest = components['schemas']['MembersRequest'];
 export type Named = components['schemas']['Named'];
+export type NothingRequest = components['schemas']['NothingRequest'];
 export type OptedAnswer = components['schemas']['OptedAnswer'];
 export type Outcome = components['schemas']['Outcome'];
 export type OverlapAnswer = components['schemas']['OverlapAnswer'];
@@ -2536,6 +2848,8 @@ export type RebuildAnswer = components['schemas']['RebuildAnswer'];
 export type RebuildProgress = components['schemas']['RebuildProgress'];
 export type RebuildRequest = components['schemas']['RebuildRequest'];
 export type RebuildState = components['schemas']['RebuildState'];
+export type RecentCount = components['schemas']['RecentCount'];
+export type RefreshAnswer = components['schemas']['RefreshAnswer'];
 export type Role = components['schemas']['Role'];
 export type RollbackRequest = components['schemas']['RollbackRequest'];
 export type RuleAnswer = components['schemas']['RuleAnswer'];
@@ -2545,6 +2859,8 @@ export type Segment = components['schemas']['Segment'];
 export type SharedReach = components['schemas']['SharedReach'];
 export type StatusAnswer = components['schemas']['StatusAnswer'];
 export type StepRequest = components['schemas']['StepRequest'];
+export type StoreEvent = components['schemas']['StoreEvent'];
+export type StoreEventKind = components['schemas']['StoreEventKind'];
 export type Target = components['schemas']['Target'];
 export type Time = components['schemas']['Time'];
 export type UploadAnswer = components['schemas']['UploadAnswer'];
@@ -2553,6 +2869,8 @@ export type UserIdsRequest = components['schemas']['UserIdsRequest'];
 export type UserItem = components['schemas']['UserItem'];
 export type UsersAnswer = components['schemas']['UsersAnswer'];
 export type Value = components['schemas']['Value'];
+export type WorkState = components['schemas']['WorkState'];
+export type WriteBackProgress = components['schemas']['WriteBackProgress'];
 export type $defs = Record<string, never>;
 export interface operations {
     count: {
@@ -2679,10 +2997,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/octet-stream": number[];
-                    "application/x-ndjson": unknown;
-                    "text/csv": string;
                     "text/plain": string;
+                    "text/csv": string;
+                    "application/x-ndjson": unknown;
+                    "application/octet-stream": number[];
                 };
             };
             /** @description The request was refused. */
@@ -3874,6 +4192,56 @@ export interface operations {
             };
         };
     };
+    store_history: {
+        parameters: {
+            query?: {
+                /** @description At most so many, 1,000 at most; 100 unless given. */
+                page_size?: number;
+                /** @description next_page_token of the page before. */
+                page_token?: string;
+            };
+            header?: {
+                /** @description Names the request, in the answer and in the log. */
+                "x-request-id"?: string;
+                /** @description How long the caller waits, in milliseconds. */
+                "x-muster-timeout-ms"?: number;
+                /** @description Who calls, where tokens are off. */
+                "x-muster-user"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of events, the newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryAnswer"];
+                };
+            };
+            /** @description The request was refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request could not be answered. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     publish: {
         parameters: {
             query?: never;
@@ -4021,6 +4389,54 @@ export interface operations {
             };
         };
     };
+    get_generation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request, in the answer and in the log. */
+                "x-request-id"?: string;
+                /** @description How long the caller waits, in milliseconds. */
+                "x-muster-timeout-ms"?: number;
+                /** @description Who calls, where tokens are off. */
+                "x-muster-user"?: string;
+            };
+            path: {
+                /** @description Its number. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The generation. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GenerationAnswer"];
+                };
+            };
+            /** @description The request was refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request could not be answered. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_labels: {
         parameters: {
             query?: {
@@ -4030,6 +4446,20 @@ export interface operations {
                 status?: string;
                 /** @description Made by this person. */
                 creator?: string;
+                /** @description Lists, or rules. */
+                is_list?: boolean;
+                /** @description Private ones, or shared ones. */
+                private?: boolean;
+                /** @description Those that the system made, or those that people made. */
+                predefined?: boolean;
+                /** @description Those that could not be counted the last time, or the others. */
+                failed?: boolean;
+                /** @description By what; by name unless given. */
+                sort?: components["schemas"]["LabelSort"];
+                /** @description The greatest first. */
+                descending?: boolean;
+                /** @description With so many of the last counts of each, 100 at most; none unless given. */
+                history?: number;
                 /** @description At most so many, 1,000 at most; 100 unless given. */
                 page_size?: number;
                 /** @description next_page_token of the page before. */
@@ -4048,7 +4478,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page of labels, by name. */
+            /** @description A page of labels, in the order asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4146,13 +4576,62 @@ export interface operations {
             };
         };
         responses: {
-            /** @description A page of labels, by name. */
+            /** @description A page of labels, in the order asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["LabelsAnswer"];
+                };
+            };
+            /** @description The request was refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request could not be answered. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    refresh_labels: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request, in the answer and in the log. */
+                "x-request-id"?: string;
+                /** @description How long the caller waits, in milliseconds. */
+                "x-muster-timeout-ms"?: number;
+                /** @description Who calls, where tokens are off. */
+                "x-muster-user"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NothingRequest"] | null;
+            };
+        };
+        responses: {
+            /** @description They will be counted. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefreshAnswer"];
                 };
             };
             /** @description The request was refused. */

@@ -1,5 +1,5 @@
 // What can be done with a delivery, by whom: as the server decides it, told before the click.
-import type { Delivery, Me } from '@/api'
+import type { Delivery, CallerAnswer } from '@/api'
 
 export type Action = 'edit' | 'submit' | 'approve' | 'reject' | 'cancel' | 'withdraw' | 'delete'
 /** Why something that belongs to a state cannot be done by this person now. */
@@ -12,7 +12,7 @@ export interface Offer {
 }
 
 /** Everything that belongs to the delivery's state, the step that comes next first. */
-export function offersOf(delivery: Pick<Delivery, 'status' | 'open' | 'end_time'>, me: Pick<Me, 'name' | 'role'> | null, now: Date): Offer[] {
+export function offersOf(delivery: Pick<Delivery, 'status' | 'open' | 'end_time'>, me: Pick<CallerAnswer, 'name' | 'role'> | null, now: Date): Offer[] {
   const { status, open } = delivery
   switch (status) {
     case 'draft':
@@ -34,7 +34,7 @@ export function offersOf(delivery: Pick<Delivery, 'status' | 'open' | 'end_time'
   }
 }
 
-function decisions(requester: string | undefined, me: Pick<Me, 'name' | 'role'> | null): Offer[] {
+function decisions(requester: string | undefined, me: Pick<CallerAnswer, 'name' | 'role'> | null): Offer[] {
   const isOwn = requester !== undefined && me?.name === requester
   return [
     offer('approve', 'approver', isOwn && 'own'),

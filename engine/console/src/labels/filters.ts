@@ -1,5 +1,5 @@
 // What the list of labels shows, as its address says it and as the server is asked for it.
-import type { LabelSort, LabelsQuery } from '@/api'
+import type { LabelSort, LabelsRequest } from '@/api'
 
 export interface LabelFilters {
   search: string
@@ -72,8 +72,8 @@ export function writeFilters(filters: LabelFilters): Record<string, string> {
 }
 
 /** What the server is asked. */
-export function askOf(filters: LabelFilters): LabelsQuery {
-  const query: LabelsQuery = { sort: filters.sort, descending: filters.descending }
+export function askOf(filters: LabelFilters): LabelsRequest {
+  const query: LabelsRequest = { sort: filters.sort, descending: filters.descending }
   if (filters.search.trim()) query.search = filters.search.trim()
   if (filters.status) query.status = filters.status
   if (filters.kind) query.is_list = filters.kind === 'list'

@@ -1,10 +1,10 @@
 // Reports of gates and generations as rows.
 import { describe, expect, it } from 'vitest'
-import type { Generation, GenerationTold } from '@/api'
+import type { Generation, GenerationAnswer } from '@/api'
 import { hasMoved, measured, movement, readReport, type Check } from './gates'
 import { generationRows, percent, swap } from './generations'
 
-const kept: GenerationTold = {
+const kept: GenerationAnswer = {
   generation: 3,
   as_of: '2026-11-21T00:00:00Z',
   users: 60_000,

@@ -1,5 +1,5 @@
 // The report of a build's gates, as rows of a diff: what each check measured before and after, and what it may move.
-import type { GenerationTold } from '@/api'
+import type { GenerationAnswer } from '@/api'
 import { number, share } from '@/format'
 
 export type CheckOutcome = 'failed' | 'waived' | 'passed'
@@ -18,7 +18,7 @@ export interface Check {
   note: string
 }
 
-type Judged = NonNullable<GenerationTold['gates']>
+type Judged = NonNullable<GenerationAnswer['gates']>
 
 export interface GateReport {
   comparedWith: number | null
@@ -39,7 +39,7 @@ function readCheck(check: Judged['checks'][number]): Check {
 }
 
 /** The report in what the server tells of a generation; null where none is kept. */
-export function readReport(told: GenerationTold | null): GateReport | null {
+export function readReport(told: GenerationAnswer | null): GateReport | null {
   if (!told?.gates) return null
   const checks = told.gates.checks.map(readCheck)
   return { comparedWith: told.gates.compared_with ?? null, checks: checks.sort(worstFirst) }

@@ -16,7 +16,7 @@ export const useSession = defineStore('session', () => {
   // A token goes when the tab goes; a name is no secret.
   const token = ref(sessionStorage.getItem(TOKEN))
   const user = ref(localStorage.getItem(USER))
-  const me = ref<api.Me | null>(null)
+  const me = ref<api.CallerAnswer | null>(null)
   const connected = ref(true)
   const needsToken = ref(false)
   let retry: ReturnType<typeof setTimeout> | undefined
