@@ -84,6 +84,28 @@ export async function play({ people, report, server, shared }) {
     await anna.sees('rule-text', /has_poh AND has_zkme/)
     await counted(anna, 'has_poh AND has_zkme')
   })
+  await report.step('a condition is dragged into a group', [anna], async () => {
+    await anna.hook('rule-text').click()
+    await anna.page.keyboard.press('Control+a')
+    await anna.page.keyboard.insertText('has_poh AND has_zkme AND (has_babt OR has_galxe_passport)')
+    await until('the tree has a group of two', async () => (await anna.hook('group').count()) === 2)
+    await until('and four conditions', async () => (await anna.hook('condition').count()) === 4)
+    const inner = anna.hook('group').nth(1)
+    const grip = anna.hook('condition').nth(1).locator('.grip').first()
+    const from = await grip.boundingBox()
+    await anna.page.mouse.move(from.x + from.width / 2, from.y + from.height / 2)
+    await anna.page.mouse.down()
+    // What is dragged over moves aside, so the hand follows it, as a person's does.
+    await until('it hangs over the group', async () => {
+      const to = await inner.locator('[data-test="condition"]').nth(1).boundingBox()
+      await anna.page.mouse.move(to.x + 60, to.y + to.height / 2 - 4, { steps: 4 })
+      await anna.page.mouse.move(to.x + 66, to.y + to.height / 2 + 4, { steps: 4 })
+      return (await inner.locator('[data-test="condition"]').count()) === 3
+    })
+    await anna.page.mouse.up()
+    await until('three conditions are in the group', async () => (await inner.locator('[data-test="condition"]').count()) === 3)
+    return `${await counted(anna, 'has_poh AND (has_babt OR has_zkme OR has_galxe_passport)')} users`
+  })
   await report.step('what is wrong with a rule is shown at its place', [anna], async () => {
     await anna.hook('rule-text').click()
     await anna.page.keyboard.press('Control+a')
