@@ -138,6 +138,8 @@ export default {
   profile: 'Who they are',
   members: 'Some of them',
   profileColumns: 'Columns of the breakdown',
+  legendPart: 'this audience',
+  legendAll: 'everybody',
   barHelp: '{what}: {n} users, {share} of the audience, {population} of everybody',
   median: 'median {value}',
   nobody: 'Nobody is in this audience',

@@ -2,11 +2,6 @@ export default {
   title: 'Users',
   lead: 'Open one user, or list the audience of a label or rule.',
   search: 'User ID',
-  picker: {
-    label: 'Label',
-    placeholder: 'Pick a label',
-    none: 'No enabled label has this in its name',
-  },
   list: {
     audience: 'Whose users',
     everybody: 'Everybody',

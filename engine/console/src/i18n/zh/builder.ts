@@ -133,6 +133,8 @@ export default {
   profile: '人群画像',
   members: '部分成员',
   profileColumns: '画像的字段',
+  legendPart: '此人群',
+  legendAll: '全体用户',
   barHelp: '{what}：{n} 位用户，占人群 {share}，占全体 {population}',
   median: '中位数 {value}',
   nobody: '此人群中没有用户',

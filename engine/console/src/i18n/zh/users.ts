@@ -4,11 +4,6 @@ export default {
   title: '用户',
   lead: '查看单个用户，或列出某个标签、规则命中的用户。',
   search: '用户 ID',
-  picker: {
-    label: '标签',
-    placeholder: '选择标签',
-    none: '没有名称匹配的已启用标签',
-  },
   list: {
     audience: '用户范围',
     everybody: '全部用户',
