@@ -1,5 +1,6 @@
 // Which page an address shows. Addresses hold the state of a page: a link to a rule opens that rule.
 import { createRouter, createWebHistory } from 'vue-router'
+import { followMissing } from './frame/missing'
 
 export const router = createRouter({
   history: createWebHistory(),
@@ -25,3 +26,5 @@ export const router = createRouter({
     { path: '/:path(.*)*', name: 'nowhere', component: () => import('./pages/NoPage.vue') },
   ],
 })
+
+followMissing(router)

@@ -1,4 +1,6 @@
 // A server that is gone: the page says so, keeps what was typed, and recovers by itself.
+import { holds } from '../wait.mjs'
+
 export async function play({ people, report, server }) {
   const { anna, olga } = people
   await olga.go('/operations')
@@ -11,7 +13,7 @@ export async function play({ people, report, server }) {
   })
   await report.step('a page that is opened meanwhile says so', [olga], async () => {
     await olga.page.locator('.place[href="/users"]').click()
-    await olga.see('problem')
+    await olga.page.locator('.banner.bad').waitFor({ timeout: 20_000 })
   })
   await report.step('what is built meanwhile is kept', [anna], async () => {
     await anna.hook('rule-text').click()
@@ -29,5 +31,6 @@ export async function play({ people, report, server }) {
   await report.step('the page that could not be loaded loads', [olga], async () => {
     await olga.see('users')
     await olga.gone('problem')
+    holds('it is the page that was asked for', olga.page.url().endsWith('/users'))
   })
 }
