@@ -6,9 +6,11 @@ import { extname, join, normalize } from 'node:path'
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.woff2': 'font/woff2' }
 
 export class Front {
-  static async open(folder, port) {
+  /** `isThere` says whether the server runs: without it there is no console either, as when it is in the binary. */
+  static async open(folder, port, isThere) {
     const front = new Front()
     front.server = createServer((asked, answer) => {
+      if (!isThere()) return asked.socket.destroy()
       const { pathname } = new URL(asked.url, 'http://front')
       if (/^\/(api|healthz|readyz|metrics)\b/.test(pathname)) return handOn(asked, answer, port)
       return file(folder, pathname, answer)

@@ -64,7 +64,7 @@ export class Server {
       const told = await this.muster('token', 'create', '--config', this.config, '--name', name, '--role', role)
       this.tokens[name] = /muster_\S+/.exec(told)?.[0]
     }
-    if (this.folder) this.front = await Front.open(this.folder, this.http)
+    if (this.folder) this.front = await Front.open(this.folder, this.http, () => this.process !== null)
     this.url = this.front?.url ?? `http://127.0.0.1:${this.http}`
   }
 
