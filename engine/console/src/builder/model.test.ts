@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { effectScope, nextTick, ref, type EffectScope } from 'vue'
 import type { SchemaAnswer } from '@/api'
 import { newCondition, newGroup } from '@/rule/tree'
+import { useSession } from '@/stores/session'
 import { useStore } from '@/stores/store'
 import { createBuilder, nodeAt } from './model'
 
@@ -178,6 +179,20 @@ describe('the builder', () => {
     await settle()
     expect(builder.problem).toBeNull()
     expect(String(builder.failure)).toContain('too much at a time')
+  })
+
+  it('asks the text again, not the tree before it, when the server is back', async () => {
+    const builder = make()
+    builder.changeText('has_poh')
+    await pause()
+    asked[0]!.answer({}, 502)
+    await settle()
+    expect(builder.failure).not.toBeNull()
+    useSession().connected = true
+    await settle()
+    expect(asked.map((one) => one.body.rule)).toContain('has_poh')
+    expect(asked.filter((one) => one.path.endsWith('/audience/rule'))).toHaveLength(2)
+    expect(builder.text).toBe('has_poh')
   })
 
   it('finds the nearest node of a pointer that goes too deep', () => {

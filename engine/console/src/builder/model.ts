@@ -3,6 +3,7 @@
 import { computed, inject, onScopeDispose, reactive, ref, shallowRef, toRaw, watch, type InjectionKey, type Ref } from 'vue'
 import * as api from '@/api'
 import { conditionsOf, find, fromWire, keepIds, newGroup, same, toWire, unfinished, type Group, type SentIds } from '@/rule/tree'
+import { useSession } from '@/stores/session'
 import { useStore } from '@/stores/store'
 
 /** How long typing has to pause before it is counted, in milliseconds. */
@@ -32,6 +33,7 @@ export type Builder = ReturnType<typeof createBuilder>
 
 export function createBuilder(rule: Ref<string>) {
   const store = useStore()
+  const session = useSession()
   const root = ref<Group>(newGroup())
   const text = ref('')
   const counts = reactive(new Map<string, PartCount>())
@@ -53,6 +55,8 @@ export function createBuilder(rule: Ref<string>) {
   let timer: ReturnType<typeof setTimeout> | undefined
   let saying: ReturnType<typeof setTimeout> | undefined
   let running: AbortController | null = null
+  /** What was asked last: it is asked again when the server could not be reached. */
+  let last: (() => void) | null = null
   let changedAt = 0
   let published = rule.value
 
@@ -132,7 +136,13 @@ export function createBuilder(rule: Ref<string>) {
     clearTimeout(timer)
     clearTimeout(saying)
     changedAt = performance.now()
-    timer = setTimeout(() => void run(question, from), PAUSE_MS)
+    last = () => void run(question, from)
+    timer = setTimeout(last, PAUSE_MS)
+  }
+
+  /** Asks once more what could not be answered; a text that was typed meanwhile is not lost for the tree before it. */
+  function again(): void {
+    last?.()
   }
 
   async function run(question: (signal: AbortSignal) => Promise<void>, from: 'tree' | 'text'): Promise<void> {
@@ -216,6 +226,12 @@ export function createBuilder(rule: Ref<string>) {
       if (now !== null && old !== null && now !== old) count()
     },
   )
+  watch(
+    () => session.connected,
+    (connected) => {
+      if (connected && failure.value !== null) again()
+    },
+  )
   onScopeDispose(() => {
     clearTimeout(timer)
     clearTimeout(saying)
@@ -242,6 +258,7 @@ export function createBuilder(rule: Ref<string>) {
     changed,
     changeText,
     count,
+    again,
     take,
     find: (id: string) => find(root.value, id),
   })
