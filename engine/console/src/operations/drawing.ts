@@ -40,12 +40,9 @@ function range(points: readonly Point[]): { min: number; max: number } {
 
 function lines(colors: ChartColors, all: Line[], unit: Record<string, unknown>, span: { min: number; max: number }): ChartOption {
   const base = chartBase(colors)
-  // Widths of words are measured in the font that they are drawn in; `inherit` cannot be measured.
-  const fontFamily = getComputedStyle(document.body).fontFamily
   return {
     ...base,
     animation: false,
-    textStyle: { color: colors.text, fontFamily },
     legend: { top: 0, right: 8, icon: 'roundRect', itemWidth: 12, itemHeight: 4, textStyle: { color: colors.muted, fontSize: 12 } },
     grid: { ...(base.grid as object), top: 30 },
     xAxis: { type: 'time', ...span, splitNumber: 5, ...chartAxis(colors), splitLine: { show: false } },

@@ -42,10 +42,12 @@ export function chartColors(): ChartColors {
 
 /** What all charts look like: axes, tooltip, room around. */
 export function chartBase(colors: ChartColors): ChartOption {
+  // Widths of words are measured in the font that they are drawn in; `inherit` cannot be measured.
+  const { fontFamily } = getComputedStyle(document.body)
   return {
     animationDuration: 250,
     color: [colors.accent, colors.grow, colors.shrink, colors.muted],
-    textStyle: { fontFamily: 'inherit', color: colors.text },
+    textStyle: { fontFamily, color: colors.text },
     grid: { left: 8, right: 16, top: 16, bottom: 4, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' },
     tooltip: {
       trigger: 'axis',
