@@ -3,15 +3,32 @@ import { i18n } from './i18n'
 
 const locale = () => i18n.global.locale.value as string
 
+/** Formats are dear to make and cheap to use: each is made once a language. */
+function kept<F, O>(make: (locale: string, options: O) => F): (options: O) => F {
+  const made = new Map<string, F>()
+  return (options) => {
+    const key = `${locale()} ${JSON.stringify(options)}`
+    let format = made.get(key)
+    if (format === undefined) {
+      format = make(locale(), options)
+      made.set(key, format)
+    }
+    return format
+  }
+}
+const numbers = kept((of, options: Intl.NumberFormatOptions) => new Intl.NumberFormat(of, options))
+const times = kept((of, options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat(of, options))
+const distances = kept((of, options: Intl.RelativeTimeFormatOptions) => new Intl.RelativeTimeFormat(of, options))
+
 /** 1234567 as 1,234,567. */
 export function number(value: number | null | undefined, digits = 0): string {
   if (value === null || value === undefined) return '–'
-  return new Intl.NumberFormat(locale(), { maximumFractionDigits: digits }).format(value)
+  return numbers({ maximumFractionDigits: digits }).format(value)
 }
 
 /** 1234567 as 1.2M. */
 export function short(value: number): string {
-  return new Intl.NumberFormat(locale(), { notation: 'compact', maximumFractionDigits: 1 }).format(value)
+  return numbers({ notation: 'compact', maximumFractionDigits: 1 }).format(value)
 }
 
 /** +1,234 or −1,234. */
@@ -28,7 +45,7 @@ export function share(value: number | null | undefined): string {
   if (percent === 0) return '0 %'
   if (percent < 0.01) return '< 0.01 %'
   const digits = percent < 1 ? 2 : percent < 99.95 ? 1 : 2
-  return `${new Intl.NumberFormat(locale(), { maximumFractionDigits: digits }).format(percent)} %`
+  return `${numbers({ maximumFractionDigits: digits }).format(percent)} %`
 }
 
 export function bytes(value: number): string {
@@ -53,11 +70,11 @@ export function took(micros: number): string {
 /** An instant as date and time in the reader's own zone. */
 export function time(at: string | number | Date | null | undefined): string {
   if (at === null || at === undefined) return '–'
-  return new Intl.DateTimeFormat(locale(), { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(at))
+  return times({ dateStyle: 'medium', timeStyle: 'short' }).format(new Date(at))
 }
 
 export function day(at: string | number | Date): string {
-  return new Intl.DateTimeFormat(locale(), { dateStyle: 'medium' }).format(new Date(at))
+  return times({ dateStyle: 'medium' }).format(new Date(at))
 }
 
 const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
@@ -71,7 +88,7 @@ const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
 /** How long ago, or how far ahead: "3 hours ago". */
 export function fromNow(at: string | number | Date, now: number = Date.now()): string {
   const seconds = (new Date(at).getTime() - now) / 1_000
-  const format = new Intl.RelativeTimeFormat(locale(), { numeric: 'auto' })
+  const format = distances({ numeric: 'auto' })
   for (const [unit, length] of STEPS) {
     if (Math.abs(seconds) >= length) return format.format(Math.trunc(seconds / length), unit)
   }

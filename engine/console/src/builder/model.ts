@@ -2,12 +2,12 @@
 // Both forms are kept in step by the server, which alone reads and writes rules; only the latest question's answer is shown.
 import { computed, inject, onScopeDispose, reactive, ref, shallowRef, toRaw, watch, type InjectionKey, type Ref } from 'vue'
 import * as api from '@/api'
-import { conditionsOf, find, fromWire, keepIds, newGroup, same, toWire, unfinished, type Group, type SentIds } from '@/rule/tree'
+import { conditionsOf, find, fromWire, keep, newGroup, same, toWire, unfinished, type Group, type SentIds } from '@/rule/tree'
 import { useSession } from '@/stores/session'
 import { useStore } from '@/stores/store'
 
 /** How long typing has to pause before it is counted, in milliseconds. */
-const PAUSE_MS = 20
+const PAUSE_MS = 10
 /** How many steps back are kept. */
 const STEPS = 100
 /** How long typing has to pause before what is wrong with a text is said, in milliseconds: half a word is no mistake yet. */
@@ -121,7 +121,7 @@ export function createBuilder(rule: Ref<string>) {
       if (read.rules) {
         const next = fromWire(read.rules)
         if (!same(next, root.value)) {
-          keepIds(root.value, next)
+          keep(root.value, next)
           root.value = next
           remember()
         }

@@ -6,7 +6,7 @@ import {
   duplicate,
   find,
   fromWire,
-  keepIds,
+  keep,
   move,
   newCondition,
   newGroup,
@@ -150,11 +150,11 @@ describe('the tree of a rule', () => {
     expect(parentOf(root, 'c1')?.id).toBe('root')
   })
 
-  it('keeps the ids of what a new reading of the text has in common with the old', () => {
+  it('keeps the nodes that a new reading of the text has in common with the old', () => {
     const old = fromWire(wire)
     const next = fromWire({ ...wire, rules: [...wire.rules, { field: 'country', operator: '=', value: 'JP' }] })
-    keepIds(old, next)
-    expect(next.rules.slice(0, 3).map((node) => node.id)).toEqual(old.rules.map((node) => node.id))
+    keep(old, next)
+    next.rules.slice(0, 3).forEach((node, index) => expect(node).toBe(old.rules[index]))
     expect(next.rules[3]!.id).not.toBe(old.rules[2]!.id)
     expect(same(old, next)).toBe(false)
     expect(same(old, fromWire(wire))).toBe(true)
@@ -163,7 +163,7 @@ describe('the tree of a rule', () => {
   it('keeps the id of the one condition whose value is typed', () => {
     const old = fromWire({ combinator: 'and', rules: [{ field: 'balance_usd', operator: '>=', value: 1 }] })
     const next = fromWire({ combinator: 'and', rules: [{ field: 'balance_usd', operator: '>=', value: 12 }] })
-    keepIds(old, next)
+    keep(old, next)
     expect(next.rules[0]!.id).toBe(old.rules[0]!.id)
   })
 
@@ -171,7 +171,7 @@ describe('the tree of a rule', () => {
     const leaf = { field: 'balance_usd', operator: '>=', value: 1 }
     const old = fromWire({ combinator: 'and', rules: [leaf, leaf] })
     const next = fromWire({ combinator: 'and', rules: [leaf, leaf, leaf] })
-    keepIds(old, next)
+    keep(old, next)
     expect(new Set(next.rules.map((node) => node.id)).size).toBe(3)
   })
 })

@@ -1,5 +1,5 @@
 // The rule as the builder holds it: a tree of groups and conditions with ids of their own, and its way to the server's tree and back.
-import { choiceOf, isComplete } from './operators'
+import { isComplete } from './operators'
 import { kindOfReference, referenceOf, type Field, type Kind } from './fields'
 
 export type Combinator = 'and' | 'or' | 'at_least'
@@ -226,15 +226,16 @@ function bare(node: Node): unknown {
   return [node.field, node.operator, node.value, node.valueSource ?? null]
 }
 
-/** Keeps the ids of nodes that stayed the same, so that editors of a text rule do not jump. */
-export function keepIds(from: Group, to: Group): void {
+/** Keeps the nodes that stayed the same, and the ids of those that changed: what did not change is not drawn anew, and no editor jumps. */
+export function keep(from: Group, to: Group): void {
   to.id = from.id
   const left = [...from.rules]
   to.rules.forEach((node, index) => {
     const twin = left.find((old) => sameNode(old, node)) ?? (left[index]?.type === node.type ? left[index] : undefined)
     if (!twin || !left.includes(twin)) return
     left.splice(left.indexOf(twin), 1)
-    if (node.type === 'group' && twin.type === 'group') keepIds(twin, node)
+    if (sameNode(twin, node)) to.rules[index] = twin
+    else if (node.type === 'group' && twin.type === 'group') keep(twin, node)
     else node.id = twin.id
   })
 }
@@ -243,4 +244,3 @@ function sameNode(a: Node, b: Node): boolean {
   return JSON.stringify(bare(a)) === JSON.stringify(bare(b))
 }
 
-export { choiceOf }
