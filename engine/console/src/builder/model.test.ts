@@ -134,6 +134,11 @@ describe('the builder', () => {
     await settle()
     asked[1]!.answer(preview(7, 'has_poh', [part('has_poh', 7, 93)]))
     await settle()
+    // The count first, then the tree.
+    expect([builder.answer?.count, builder.conditions]).toEqual([7, 0])
+    await pause()
+    expect(builder.conditions).toBe(1)
+    expect(builder.counts.get(builder.root.rules[0]!.id)?.count).toBe(7)
     expect(builder.text).toBe('has_poh   and true')
     expect(rule.value).toBe('has_poh AND true')
     await pause()

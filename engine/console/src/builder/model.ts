@@ -8,6 +8,8 @@ import { useStore } from '@/stores/store'
 
 /** How long typing has to pause before it is counted, in milliseconds. */
 const PAUSE_MS = 10
+/** About as long as the browser takes to paint, in milliseconds. */
+const FRAME_MS = 20
 /** How many steps back are kept. */
 const STEPS = 100
 /** How long typing has to pause before what is wrong with a text is said, in milliseconds: half a word is no mistake yet. */
@@ -118,17 +120,21 @@ export function createBuilder(rule: Ref<string>) {
     }
     later(async (signal) => {
       const read = await api.readRule({ rule: to }, signal)
-      if (read.rules) {
-        const next = fromWire(read.rules)
-        if (!same(next, root.value)) {
-          keep(root.value, next)
-          root.value = next
-          remember()
-        }
-      }
-      const sent = toWire(root.value, store.byName)
-      show(await api.preview({ rules: sent.wire as unknown as Record<string, unknown> }, signal), sent.ids)
+      const next = read.rules ? fromWire(read.rules) : null
+      const sent = toWire(next ?? root.value, store.byName)
+      const got = await api.preview({ rules: sent.wire as unknown as Record<string, unknown> }, signal)
+      tell(got)
       publish(read.rule)
+      // The count is what one waits for; the tree is drawn when it has been painted.
+      await new Promise((done) => setTimeout(done, FRAME_MS))
+      if (signal.aborted) return
+      if (next && !same(next, root.value)) {
+        keep(root.value, next)
+        root.value = next
+        remember()
+      }
+      counts.clear()
+      note(got.root, toWire(root.value, store.byName).ids)
     }, 'text')
   }
 
@@ -167,11 +173,16 @@ export function createBuilder(rule: Ref<string>) {
   }
 
   function show(got: api.PreviewAnswer, ids: SentIds): void {
-    const last = answer.value?.count ?? null
-    if (last !== got.count) before.value = last
-    answer.value = got
+    tell(got)
     counts.clear()
     note(got.root, ids)
+  }
+
+  /** Shows the size of the audience. */
+  function tell(got: api.PreviewAnswer): void {
+    const was = answer.value?.count ?? null
+    if (was !== got.count) before.value = was
+    answer.value = got
     roundMs.value = performance.now() - changedAt
   }
 
