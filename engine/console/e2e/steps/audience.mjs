@@ -1,4 +1,5 @@
 // The builder: five conditions by mouse and keyboard, counted as the command line counts them; text and tree in step; undo; a fault at its place.
+import { readFile } from 'node:fs/promises'
 import { equal, holds, until } from '../wait.mjs'
 
 /** What is built, written by hand: its count does not come from what the console makes of it. */
@@ -119,6 +120,20 @@ export async function play({ people, report, server, shared }) {
     await anna.page.goto(shared.link)
     await until('there are five conditions', async () => (await anna.hook('condition').count()) === 5)
     await anna.sees('count', String(shared.count), 'data-count')
+  })
+  await report.step('it is taken away as ids, as a table and as a bitmap, whole', [anna], async () => {
+    await anna.click('export')
+    for (const format of ['ids', 'csv', 'roaring']) {
+      await anna.click(`format-${format}`)
+      const [file] = await Promise.all([anna.page.waitForEvent('download'), anna.click('start-export')])
+      const content = await readFile(await file.path())
+      const lines = content.toString('latin1').trimEnd().split('\n').length
+      if (format === 'ids') equal('the lines of ids', lines, shared.count)
+      if (format === 'csv') equal('the lines of the table, with its head', lines, shared.count + 1)
+      if (format === 'roaring') holds('the bitmap has bytes', content.length > 0)
+    }
+    await anna.page.keyboard.press('Escape')
+    await anna.gone('start-export')
   })
   await report.step('it is saved as a label', [anna], async () => {
     await anna.click('save')

@@ -2997,10 +2997,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/plain": string;
-                    "text/csv": string;
-                    "application/x-ndjson": unknown;
                     "application/octet-stream": number[];
+                    "application/x-ndjson": unknown;
+                    "text/csv": string;
+                    "text/plain": string;
                 };
             };
             /** @description The request was refused. */
