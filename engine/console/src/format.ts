@@ -95,6 +95,15 @@ export function fromNow(at: string | number | Date, now: number = Date.now()): s
   return format.format(Math.trunc(seconds), 'second')
 }
 
+/** Edges of times nearer than this are told by their distance, in seconds. */
+const NEAR_S = 172_800
+
+/** An edge of a bar: a number, or a time in Unix seconds as seen from `now`, in milliseconds. */
+export function edge(at: number, isTime: boolean, now: number): string {
+  if (!isTime) return Math.abs(at) >= 10_000 ? short(at) : number(at, 2)
+  return Math.abs(now / 1_000 - at) < NEAR_S ? fromNow(at * 1_000, now) : day(at * 1_000)
+}
+
 /** A value of a feature. */
 export function value(given: unknown): string {
   if (given === null || given === undefined) return i18n.global.t('unit.noValue')

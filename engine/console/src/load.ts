@@ -10,8 +10,8 @@ export interface Loaded<T> {
   loading: Ref<boolean>
   /** Asks, and gives up what was asked before. */
   load: () => Promise<void>
-  /** Gives up what is asked for; what was loaded stays. */
-  stop: () => void
+  /** Gives up what is asked for and asks anew after a pause, in milliseconds, if nothing changes again until then. */
+  loadAfter: (pause: number) => void
 }
 
 export function useLoad<T>(question: (signal: AbortSignal) => Promise<T>): Loaded<T> {
@@ -19,6 +19,7 @@ export function useLoad<T>(question: (signal: AbortSignal) => Promise<T>): Loade
   const problem = shallowRef<unknown>(null)
   const loading = ref(false)
   let running: AbortController | null = null
+  let timer: ReturnType<typeof setTimeout> | undefined
 
   async function load(): Promise<void> {
     running?.abort()
@@ -39,9 +40,15 @@ export function useLoad<T>(question: (signal: AbortSignal) => Promise<T>): Loade
   }
 
   function stop(): void {
+    clearTimeout(timer)
     running?.abort()
     running = null
     loading.value = false
+  }
+
+  function loadAfter(pause: number): void {
+    stop()
+    timer = setTimeout(load, pause)
   }
 
   const session = useSession()
@@ -52,5 +59,5 @@ export function useLoad<T>(question: (signal: AbortSignal) => Promise<T>): Loade
     },
   )
   onScopeDispose(stop)
-  return { data, problem, loading, load, stop }
+  return { data, problem, loading, load, loadAfter }
 }

@@ -156,14 +156,13 @@ export function createBuilder(rule: Ref<string>) {
     const mine = new AbortController()
     running = mine
     busy.value = true
-    const sent = from === 'tree' ? toWire(root.value, store.byName).ids : null
     try {
       await question(mine.signal)
       problem.value = null
       failure.value = null
     } catch (error) {
       if (running !== mine || api.isAborted(error)) return
-      refuse(error, sent)
+      refuse(error, from)
     } finally {
       if (running === mine) {
         busy.value = false
@@ -194,13 +193,14 @@ export function createBuilder(rule: Ref<string>) {
     })
   }
 
-  function refuse(error: unknown, ids: SentIds | null): void {
+  function refuse(error: unknown, from: 'tree' | 'text'): void {
     const told = error instanceof api.ApiProblem && error.status === 400 ? error.problem : null
     if (!told) {
       failure.value = error
       return
     }
-    if (ids) {
+    if (from === 'tree') {
+      const { ids } = toWire(root.value, store.byName)
       problem.value = { detail: told.detail, offset: null, node: nodeAt(ids, told.pointer) }
       return
     }
