@@ -39,8 +39,8 @@ beforeEach(() => {
   useStore().schema = {
     user_id: 'user_id',
     columns: [
-      { name: 'has_poh', type: 'Bool', nullable: false },
-      { name: 'balance_usd', type: 'Float64', nullable: true },
+      { name: 'has_poh', kind: 'bool', type: 'Bool', nullable: false },
+      { name: 'balance_usd', kind: 'number', type: 'Float64', nullable: true },
     ],
   } as unknown as SchemaAnswer
   scope = effectScope()

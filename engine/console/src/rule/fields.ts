@@ -1,5 +1,5 @@
 // The fields of rules: what kind each is, which operators fit it, and how it is told to people.
-import type { SchemaAnswer } from '@/api'
+import type { SchemaAnswer, SchemaColumn } from '@/api'
 
 /** What a field is to an editor. */
 export type Kind = 'bool' | 'number' | 'text' | 'time' | 'array' | 'map' | 'label' | 'bucket' | 'user' | 'other'
@@ -51,37 +51,25 @@ export function titleOf(name: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1)
 }
 
-function inner(type: string): string {
-  const wrapped = /^(?:Nullable|LowCardinality)\((.*)\)$/.exec(type)
-  return wrapped?.[1] === undefined ? type : inner(wrapped[1])
-}
-
-/** What kind of editor a column of this type takes. */
-export function kindOf(type: string): Kind {
-  const base = inner(type)
-  if (base === 'Bool') return 'bool'
-  if (/^(U?Int|Float|Decimal)/.test(base)) return 'number'
-  if (/^Date/.test(base)) return 'time'
-  if (/^(String|FixedString|Enum|UUID|IPv)/.test(base)) return 'text'
-  if (base.startsWith('Array(')) return 'array'
-  if (base.startsWith('Map(')) return 'map'
-  return 'other'
+/** The editor of a column, by what the server says it holds: what is neither number nor time is asked for as text. */
+function kindOf(column: SchemaColumn): Kind {
+  if (column.kind === 'date') return 'time'
+  return column.kind === 'other' ? 'text' : column.kind
 }
 
 /** The fields of a schema, with those that every store has. */
 export function fieldsOf(schema: SchemaAnswer): Field[] {
-  const columns = schema.columns.map((column): Field => {
-    const base = inner(column.type)
-    return {
+  const columns = schema.columns.map(
+    (column): Field => ({
       name: column.name,
       title: titleOf(column.name),
-      kind: kindOf(column.type),
+      kind: kindOf(column),
       type: column.type,
       nullable: column.nullable,
-      whole: /^U?Int/.test(base),
-      days: /^Date(32)?$/.test(base),
-    }
-  })
+      whole: /^U?Int/.test(column.type),
+      days: column.kind === 'date',
+    }),
+  )
   const special = (name: string, kind: Kind): Field => ({
     name,
     title: name,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { keyField, kindOf, referenceOf, titleOf } from './fields'
+import type { SchemaAnswer } from '@/api'
+import { fieldsOf, keyField, referenceOf, titleOf } from './fields'
 import { choiceOf, choicesOf, relativeOf, withChoice } from './operators'
 import { isFixed, parseRelative, secondsOf, textOf } from './time'
 import { newCondition } from './tree'
@@ -17,19 +18,20 @@ describe('fields', () => {
     }
   })
 
-  it('have a kind by their type', () => {
-    const kinds = {
-      Bool: 'bool',
-      'Nullable(UInt8)': 'number',
-      'LowCardinality(Nullable(String))': 'text',
-      'Decimal(18, 4)': 'number',
-      "Enum8('a' = 1)": 'text',
-      'DateTime64(3)': 'time',
-      Date32: 'time',
-      'Array(String)': 'array',
-      'Map(String, Float64)': 'map',
+  it('have the kind that the server tells, days as times and what is special as text', () => {
+    const column = (kind: string, type: string) => ({ name: type, kind, type, nullable: false, distinct: 1 })
+    const fields = fieldsOf({
+      user_id: 'user_id',
+      columns: [column('date', 'Date32'), column('other', 'UUID'), column('number', 'UInt8'), column('number', 'Decimal(18, 4)')],
+    } as unknown as SchemaAnswer)
+    const told = (name: string) => {
+      const { kind, whole, days } = fields.find((field) => field.name === name)!
+      return { kind, whole, days }
     }
-    for (const [type, kind] of Object.entries(kinds)) expect(kindOf(type), type).toBe(kind)
+    expect(told('Date32')).toEqual({ kind: 'time', whole: false, days: true })
+    expect(told('UUID')).toEqual({ kind: 'text', whole: false, days: false })
+    expect(told('UInt8')).toEqual({ kind: 'number', whole: true, days: false })
+    expect(told('Decimal(18, 4)').whole).toBe(false)
   })
 
   it('are told in words', () => {

@@ -3,19 +3,19 @@ import { describe, expect, it } from 'vitest'
 import { fieldsOf } from '@/rule/fields'
 import { firstColumns, groupFeatures, mapEntries, searchFeatures } from './features'
 
-const column = (name: string, type: string) => ({ name, type, nullable: true })
+const column = (name: string, kind: string, type: string) => ({ name, kind, type, nullable: true })
 const fields = fieldsOf({
   user_id: 'user_id',
   time_zone: 'UTC',
   generation: 1,
   as_of: '2026-11-21T00:00:00Z',
   columns: [
-    column('country', 'LowCardinality(String)'),
-    column('has_poh', 'Bool'),
-    column('balance_usd', 'Nullable(Float64)'),
-    column('register_time', 'DateTime'),
-    column('active_chains', 'Array(String)'),
-    column('holdings', 'Map(String, Float64)'),
+    column('country', 'text', 'String'),
+    column('has_poh', 'bool', 'Bool'),
+    column('balance_usd', 'number', 'Float64'),
+    column('register_time', 'time', 'DateTime'),
+    column('active_chains', 'array', 'Array(String)'),
+    column('holdings', 'map', 'Map(String, Float64)'),
   ],
 } as unknown as Parameters<typeof fieldsOf>[0])
 
