@@ -106,6 +106,15 @@ export class Server {
     await ended
   }
 
+  /** Makes it hang: it takes connections and answers nothing until it is woken. */
+  hang() {
+    this.process.kill('SIGSTOP')
+  }
+
+  wake() {
+    this.process.kill('SIGCONT')
+  }
+
   /** Asks as somebody, past the browser. */
   async ask(who, path, body, method) {
     const answer = await fetch(`http://127.0.0.1:${this.http}/api/v1${path}`, {

@@ -1,4 +1,4 @@
-// A server that is gone: the page says so, keeps what was typed, and recovers by itself.
+// A server that is gone, or hangs: the page says so, keeps what was typed, and recovers by itself.
 import { holds } from '../wait.mjs'
 
 export async function play({ people, report, server }) {
@@ -32,5 +32,18 @@ export async function play({ people, report, server }) {
     await olga.see('users')
     await olga.gone('problem')
     holds('it is the page that was asked for', olga.page.url().endsWith('/users'))
+  })
+  await report.step('a server that hangs is shown, and its answer is when it wakes', [anna], async () => {
+    server.hang()
+    try {
+      await anna.hook('rule-text').click()
+      await anna.page.keyboard.press('Control+a')
+      await anna.page.keyboard.insertText('has_babt')
+      await anna.page.locator('.banner.bad').waitFor({ timeout: 40_000 })
+    } finally {
+      server.wake()
+    }
+    await anna.page.locator('.banner.bad').waitFor({ state: 'detached', timeout: 20_000 })
+    await anna.sees('count', String(await server.count('has_babt')), 'data-count')
   })
 }

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { ApiProblem, ask, exactId, listen, parse } from './client'
+import { ApiProblem, ask, exactId, listen, parse, SILENCE_MS } from './client'
 
 afterEach(() => vi.unstubAllGlobals())
 
@@ -36,6 +36,36 @@ describe('the client', () => {
     })
     await expect(ask('/x')).rejects.toMatchObject({ kind: 'unreachable' })
     expect(heard.lost).toHaveBeenCalled()
+  })
+
+  it('says so too when it is silent, even to the easiest question', async () => {
+    vi.useFakeTimers()
+    heard.lost.mockClear()
+    let answered = (_: Response) => {}
+    const asked: string[] = []
+    vi.stubGlobal('fetch', (path: string, { signal }: { signal: AbortSignal | null }) => {
+      asked.push(path)
+      return new Promise<Response>((resolve, reject) => {
+        if (path === '/x') answered = resolve
+        signal?.addEventListener('abort', () => reject(signal.reason as Error))
+      })
+    })
+    vi.spyOn(AbortSignal, 'timeout').mockImplementation((ms) => {
+      const given = new AbortController()
+      setTimeout(() => given.abort(new DOMException('late', 'TimeoutError')), ms)
+      return given.signal
+    })
+    const answer = ask('/x')
+    await vi.advanceTimersByTimeAsync(SILENCE_MS * 2 - 1)
+    expect(asked).toEqual(['/x', '/healthz'])
+    expect(heard.lost).not.toHaveBeenCalled()
+    await vi.advanceTimersByTimeAsync(1)
+    expect(heard.lost).toHaveBeenCalledOnce()
+    // What was asked is still answered when it wakes.
+    answered(new Response('{"late":true}'))
+    expect(await answer).toEqual({ late: true })
+    vi.useRealTimers()
+    vi.restoreAllMocks()
   })
 
   it('asks for a token when the server does', async () => {

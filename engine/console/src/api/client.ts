@@ -59,6 +59,23 @@ export interface Options {
   signal?: AbortSignal | undefined
 }
 
+/** How long the server may be silent before it is asked whether it is there at all, in milliseconds. */
+export const SILENCE_MS = 8_000
+let wondering = false
+
+/** A server that hangs closes no connection: only that it says nothing to the easiest of questions tells. */
+async function wonder(): Promise<void> {
+  if (wondering) return
+  wondering = true
+  try {
+    await fetch('/healthz', { signal: AbortSignal.timeout(SILENCE_MS) })
+  } catch {
+    listener.lost()
+  } finally {
+    wondering = false
+  }
+}
+
 /** Asks, and reads the JSON of the answer. */
 export async function ask<T>(path: string, options: Options = {}): Promise<T> {
   const response = await send(path, options)
@@ -87,6 +104,7 @@ export async function send(path: string, options: Options = {}): Promise<Respons
     body = stringify(options.body)
   }
   let response: Response
+  const silence = setTimeout(() => void wonder(), SILENCE_MS)
   try {
     response = await fetch(path + query(options.query), {
       method: options.method ?? (body === null ? 'GET' : 'POST'),
@@ -98,6 +116,8 @@ export async function send(path: string, options: Options = {}): Promise<Respons
     if (isAborted(error)) throw error
     listener.lost()
     throw new ApiProblem(unreachable(path))
+  } finally {
+    clearTimeout(silence)
   }
   // A proxy in between answers in the server's place when it is gone.
   if (response.status === 502 || (response.status === 504 && !isProblem(response))) {

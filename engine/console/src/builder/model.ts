@@ -129,7 +129,7 @@ export function createBuilder(rule: Ref<string>) {
       await new Promise((done) => setTimeout(done, FRAME_MS))
       if (signal.aborted) return
       if (next && !same(next, root.value)) {
-        keep(root.value, next)
+        keep(root.value, next, store.byName)
         root.value = next
         remember()
       }

@@ -153,7 +153,7 @@ describe('the tree of a rule', () => {
   it('keeps the nodes that a new reading of the text has in common with the old', () => {
     const old = fromWire(wire)
     const next = fromWire({ ...wire, rules: [...wire.rules, { field: 'country', operator: '=', value: 'JP' }] })
-    keep(old, next)
+    keep(old, next, fields)
     next.rules.slice(0, 3).forEach((node, index) => expect(node).toBe(old.rules[index]))
     expect(next.rules[3]!.id).not.toBe(old.rules[2]!.id)
     expect(same(old, next)).toBe(false)
@@ -163,15 +163,29 @@ describe('the tree of a rule', () => {
   it('keeps the id of the one condition whose value is typed', () => {
     const old = fromWire({ combinator: 'and', rules: [{ field: 'balance_usd', operator: '>=', value: 1 }] })
     const next = fromWire({ combinator: 'and', rules: [{ field: 'balance_usd', operator: '>=', value: 12 }] })
-    keep(old, next)
+    keep(old, next, fields)
     expect(next.rules[0]!.id).toBe(old.rules[0]!.id)
+  })
+
+  it('keeps what is not finished, which no text holds', () => {
+    const inner = { combinator: 'or', rules: [{ field: 'has_poh', operator: '=', value: true }] }
+    const old = fromWire({ combinator: 'and', rules: [{ field: 'balance_usd', operator: '>=', value: 1 }, inner] })
+    const open = () => newCondition('country')
+    const [atTop, below] = [open(), open()]
+    old.rules.unshift(atTop)
+    ;(old.rules[2] as Group).rules.push(below)
+    const next = fromWire({ combinator: 'and', rules: [{ field: 'balance_usd', operator: '>=', value: 12 }, inner] })
+    keep(old, next, fields)
+    expect(next.rules.map((node) => node.id)).toEqual([old.rules[1]!.id, old.rules[2]!.id, atTop.id])
+    expect((next.rules[1] as Group).rules).toContain(below)
+    expect(unfinished(next, fields)).toHaveLength(2)
   })
 
   it('never gives two nodes one id', () => {
     const leaf = { field: 'balance_usd', operator: '>=', value: 1 }
     const old = fromWire({ combinator: 'and', rules: [leaf, leaf] })
     const next = fromWire({ combinator: 'and', rules: [leaf, leaf, leaf] })
-    keep(old, next)
+    keep(old, next, fields)
     expect(new Set(next.rules.map((node) => node.id)).size).toBe(3)
   })
 })

@@ -226,18 +226,29 @@ function bare(node: Node): unknown {
   return [node.field, node.operator, node.value, node.valueSource ?? null]
 }
 
-/** Keeps the nodes that stayed the same, and the ids of those that changed: what did not change is not drawn anew, and no editor jumps. */
-export function keep(from: Group, to: Group): void {
+/**
+ * Keeps the nodes that stayed the same, and the ids of those that changed: what did not change is not drawn anew, and no editor jumps.
+ * Conditions that say too little for a text to hold them stay too, behind what it holds.
+ */
+export function keep(from: Group, to: Group, fields: ReadonlyMap<string, Field>): void {
   to.id = from.id
-  const left = [...from.rules]
+  const waits = (node: Node) => node.type === 'condition' && !isComplete(node, kindOfCondition(node, fields))
+  const before = from.rules.filter((node) => !waits(node))
+  const taken = new Set<Node>()
   to.rules.forEach((node, index) => {
-    const twin = left.find((old) => sameNode(old, node)) ?? (left[index]?.type === node.type ? left[index] : undefined)
-    if (!twin || !left.includes(twin)) return
-    left.splice(left.indexOf(twin), 1)
-    if (sameNode(twin, node)) to.rules[index] = twin
-    else if (node.type === 'group' && twin.type === 'group') keep(twin, node)
+    const twin = before.find((one) => !taken.has(one) && sameNode(one, node))
+    if (!twin) return
+    taken.add(twin)
+    to.rules[index] = twin
+  })
+  to.rules.forEach((node, index) => {
+    const twin = before[index]
+    if (taken.has(node) || !twin || taken.has(twin) || twin.type !== node.type) return
+    taken.add(twin)
+    if (node.type === 'group' && twin.type === 'group') keep(twin, node, fields)
     else node.id = twin.id
   })
+  to.rules.push(...from.rules.filter(waits))
 }
 
 function sameNode(a: Node, b: Node): boolean {

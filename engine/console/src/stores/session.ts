@@ -2,7 +2,7 @@
 import { defineStore } from 'pinia'
 import { computed, ref } from 'vue'
 import * as api from '@/api'
-import { listen } from '@/api/client'
+import { listen, SILENCE_MS } from '@/api/client'
 
 const TOKEN = 'muster.token'
 const USER = 'muster.user'
@@ -38,12 +38,12 @@ export const useSession = defineStore('session', () => {
 
   async function tryAgain(): Promise<void> {
     retry = undefined
-    // What fails calls `lost` again, which comes back here.
-    await load().catch(() => undefined)
+    // What fails calls `lost` again, which comes back here; so does what takes too long.
+    await load(AbortSignal.timeout(SILENCE_MS)).catch(() => undefined)
   }
 
-  async function load(): Promise<void> {
-    me.value = await api.me()
+  async function load(signal?: AbortSignal): Promise<void> {
+    me.value = await api.me(signal)
     needsToken.value = false
   }
 
