@@ -45,10 +45,8 @@ export class Server {
     ]
     for (const { name, users, seed } of populations) {
       await this.muster('synth', '--users', users, '--seed', seed, '--out', join(this.home, name))
-      await this.muster('build', '--store', this.store, '--source', `parquet:${join(this.home, name)}/*.parquet`).catch((error) => {
-        // Exit status 1 says that the build is held back.
-        if (error.code !== 1 || name !== 'third') throw error
-      })
+      const held = await this.build(name)
+      if (held !== (name === 'third')) throw new Error(`the ${name} build was ${held ? 'held back' : 'published'}`)
     }
     this.http = await freePort()
     this.grpc = await freePort()
@@ -83,6 +81,18 @@ export class Server {
   async members(rule, limit = 1) {
     const told = await this.muster('members', '--store', this.store, '--limit', limit, rule)
     return told.trim().split('\n').filter(Boolean)
+  }
+
+  /** Builds a generation of one of the populations, as the night does; whether it was held back. */
+  async build(name) {
+    try {
+      await this.muster('build', '--store', this.store, '--source', `parquet:${join(this.home, name)}/*.parquet`)
+      return false
+    } catch (error) {
+      // That is what exit status 1 says.
+      if (error.code === 1) return true
+      throw error
+    }
   }
 
   async start() {

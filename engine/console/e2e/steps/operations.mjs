@@ -52,6 +52,17 @@ export async function play({ people, report, server }) {
     await olga.sees('generation', new RegExp(`Generation ${generation}\\b`))
     return `generation ${generation}`
   })
+  await report.step('a build that was held back is accepted, with the reason', [olga, anna], async () => {
+    await anna.go('/audience?rule=has_poh')
+    holds('it is held back', await server.build('third'))
+    const build = (await server.ask('olga', '/generations')).generations.find((one) => one.state === 'held').generation
+    await olga.go('/operations')
+    await olga.click(`accept-${build}`)
+    await olga.fill('reason', 'half of the users moved to another table')
+    await olga.click('deed-confirm')
+    for (const one of [olga, anna]) await one.sees('generation', new RegExp(`Generation ${build}\\b`))
+    await anna.sees('count', String(await server.count('has_poh')), 'data-count')
+  })
   await report.step('labels are counted again', [olga], async () => {
     await olga.click('count-labels')
     await olga.sees('label-refresh', 'done', 'data-state')
@@ -66,6 +77,6 @@ export async function play({ people, report, server }) {
     await olga.go('/operations?tab=history')
     await olga.see('event')
     const told = await olga.text('history')
-    for (const word of ['Rolled back', 'held back', 'discarded']) holds(`"${word}" is in the history:\n${told}`, told.includes(word))
+    for (const word of ['Rolled back', 'held back', 'discarded', 'accepted', 'half of the users moved']) holds(`"${word}" is in the history:\n${told}`, told.includes(word))
   })
 }
