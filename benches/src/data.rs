@@ -113,7 +113,7 @@ pub(crate) fn build_store(home: &Path) -> Result<()> {
 }
 
 /// Builds a store from a folder of Parquet files.
-pub(crate) fn build_into(features: &Path, store: &Path) -> Result<BuildReport> {
+fn build_into(features: &Path, store: &Path) -> Result<BuildReport> {
     let mut config = Config::default();
     config.set_source(&format!("parquet:{}/*.parquet", features.display()));
     let mut options = BuildOptions::from(&config);

@@ -3,7 +3,6 @@
 mod compare;
 mod data;
 mod dense;
-mod guard;
 mod labels;
 mod leaves;
 mod machine;
@@ -32,16 +31,13 @@ fn main() -> Result<()> {
     let options = Options::parse();
     match options.command {
         None => measure(&options.run.checked()?),
-        Some(Command::Guard(options)) => guard::guard(&options),
         Some(Command::BuildStore { home }) => data::build_store(&home),
         Some(Command::FirstCount { store, rule }) => single::first_count(&store, &rule),
-        Some(Command::GuardPrepare { home }) => guard::prepare(&home),
         Some(Command::Match(options)) => matching::run(&options),
         Some(Command::Serving(options)) => serving::serving(&options),
         Some(Command::Soak(options)) => serving::soak(&options),
         Some(Command::Night(options)) => serving::night(&options),
         Some(Command::ServeEmpty { address }) => serving::serve_empty(&address),
-        Some(Command::GuardWork { store, rule, times }) => guard::work(&store, &rule, times),
     }
 }
 

@@ -26,14 +26,11 @@ Examples:
   muster-bench --report-only                         the page again, from the tables of the last run
   muster-bench match --users 1000000 --rules 1000,15000
   muster-bench serving --store muster-demo/store     the server under load, and flooded
-  muster-bench night --out docs/benchmarks/night.md  fifteen thousand labels in a new generation
-  muster-bench guard                                 instruction counts against the recorded ones";
+  muster-bench night --out docs/benchmarks/night.md  fifteen thousand labels in a new generation";
 
 /// Instead of a run.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Count the instructions that counting takes, and compare with what is recorded in benches/guard.tsv
-    Guard(GuardOptions),
     /// Match random users against many rules, beside the `a-tree` crate and other ways to keep the answers, and print what came of it
     Match(MatchOptions),
     /// Load a server of a store with h2load, beside an empty service, and print what came of it
@@ -51,12 +48,6 @@ pub(crate) enum Command {
     /// Open a store and count (the run calls this in a process of its own)
     #[command(hide = true)]
     FirstCount { store: PathBuf, rule: String },
-    /// Make the guard's population and store (the guard calls this)
-    #[command(hide = true)]
-    GuardPrepare { home: PathBuf },
-    /// Count so often (the guard calls this under valgrind)
-    #[command(hide = true)]
-    GuardWork { store: PathBuf, rule: String, times: u32 },
 }
 
 /// What a run does.
@@ -162,18 +153,6 @@ pub(crate) struct MatchOptions {
     /// Leave out the rows and lists of members, which take gigabytes at many rules
     #[arg(long)]
     pub(crate) no_members: bool,
-}
-
-/// How the guard goes about it.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct GuardOptions {
-    /// Write what is counted into benches/guard.tsv instead of comparing
-    #[arg(long)]
-    pub(crate) record: bool,
-
-    /// Folder for the guard's store, kept and found again
-    #[arg(long, value_name = "DIR", default_value = "bench-work/guard")]
-    pub(crate) work: PathBuf,
 }
 
 fn cores() -> usize {
