@@ -29,7 +29,7 @@ use crate::write_back::WriteBack;
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// An address cannot be listened at.
-    #[error("cannot listen at {address}: {source}; give another one as `{key}` in [serve]")]
+    #[error("cannot listen at {address}: {source}; give another one by --{key}, or as `{key}` in [serve]")]
     Listen {
         /// The address.
         address: String,
