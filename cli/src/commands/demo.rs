@@ -145,15 +145,14 @@ impl Demo {
 fn show(addresses: &Addresses) -> Result<(), Failure> {
     let Addresses { grpc, http } = addresses;
     line(&format!("\nServing gRPC at {grpc} and HTTP at {http}, until Ctrl-C. Ask it:"))?;
-    let rule = QUESTIONS[0];
-    let body = serde_json::json!({ "rule": rule }).to_string();
+    // Not the same rule twice: an answer that is known already says nothing of how long one takes.
+    let [first, second, ..] = QUESTIONS;
+    let body = serde_json::json!({ "rule": first }).to_string();
     line(&format!("\n  curl -s http://{http}/api/v1/audience/count --json '{body}'"))?;
     line(&format!("  {}", asked(http, &body)?))?;
-    // Another rule: an answer that is known already says nothing of how long one takes.
-    let rule = QUESTIONS[1];
-    let request = serde_json::json!({ "segment": { "rule": rule } });
+    let request = serde_json::json!({ "segment": { "rule": second } });
     line(&format!("\n  grpcurl -plaintext -d '{request}' {grpc} muster.v1.Segments/Count"))?;
-    line(&format!("  {}", counted(grpc, rule)?))?;
+    line(&format!("  {}", counted(grpc, second)?))?;
     line(&format!("\n  http://{http}/    (the console)"))?;
     Ok(())
 }

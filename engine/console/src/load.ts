@@ -10,6 +10,8 @@ export interface Loaded<T> {
   loading: Ref<boolean>
   /** Asks, and gives up what was asked before. */
   load: () => Promise<void>
+  /** Gives up what is asked for, and what waits to be; what was loaded stays. */
+  stop: () => void
   /** Gives up what is asked for and asks anew after a pause, in milliseconds, if nothing changes again until then. */
   loadAfter: (pause: number) => void
 }
@@ -59,5 +61,5 @@ export function useLoad<T>(question: (signal: AbortSignal) => Promise<T>): Loade
     },
   )
   onScopeDispose(stop)
-  return { data, problem, loading, load, loadAfter }
+  return { data, problem, loading, load, stop, loadAfter }
 }

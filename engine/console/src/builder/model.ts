@@ -128,10 +128,12 @@ export function createBuilder(rule: Ref<string>) {
       // The count is what one waits for; the tree is drawn when it has been painted.
       await new Promise((done) => setTimeout(done, FRAME_MS))
       if (signal.aborted) return
-      if (next && !same(next, root.value)) {
+      if (next) {
         keep(root.value, next, store.byName)
-        root.value = next
-        remember()
+        if (!same(next, root.value)) {
+          root.value = next
+          remember()
+        }
       }
       counts.clear()
       note(got.root, toWire(root.value, store.byName).ids)

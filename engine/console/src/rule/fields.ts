@@ -51,7 +51,7 @@ export function titleOf(name: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1)
 }
 
-/** The editor of a column, by what the server says it holds: what is neither number nor time is asked for as text. */
+/** The editor of a column, by what the server says it holds: days are times, and what has no kind of its own is asked for as text. */
 function kindOf(column: SchemaColumn): Kind {
   if (column.kind === 'date') return 'time'
   return column.kind === 'other' ? 'text' : column.kind

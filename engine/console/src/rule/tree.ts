@@ -96,7 +96,7 @@ function writeGroup(group: Group, fields: ReadonlyMap<string, Field>, ids: SentI
       if (wire.rules.length === 0) continue
       rules.push(wire)
     } else {
-      if (!isComplete(node, kindOfCondition(node, fields))) continue
+      if (isUnfinished(node, fields)) continue
       rules.push(writeCondition(node))
     }
     ids.parts.push(below)
@@ -122,9 +122,13 @@ export function conditionsOf(node: Node): Condition[] {
   return node.type === 'condition' ? [node] : node.rules.flatMap(conditionsOf)
 }
 
+function isUnfinished(condition: Condition, fields: ReadonlyMap<string, Field>): boolean {
+  return !isComplete(condition, kindOfCondition(condition, fields))
+}
+
 /** The conditions that say too little to be counted yet. */
 export function unfinished(root: Group, fields: ReadonlyMap<string, Field>): Condition[] {
-  return conditionsOf(root).filter((condition) => !isComplete(condition, kindOfCondition(condition, fields)))
+  return conditionsOf(root).filter((condition) => isUnfinished(condition, fields))
 }
 
 export function find(root: Group, id: string): Node | null {
@@ -228,11 +232,11 @@ function bare(node: Node): unknown {
 
 /**
  * Keeps the nodes that stayed the same, and the ids of those that changed: what did not change is not drawn anew, and no editor jumps.
- * Conditions that say too little for a text to hold them stay too, behind what it holds.
+ * Conditions that say too little for a text to hold them stay too, behind what it holds of their group.
  */
 export function keep(from: Group, to: Group, fields: ReadonlyMap<string, Field>): void {
   to.id = from.id
-  const waits = (node: Node) => node.type === 'condition' && !isComplete(node, kindOfCondition(node, fields))
+  const waits = (node: Node) => node.type === 'condition' && isUnfinished(node, fields)
   const before = from.rules.filter((node) => !waits(node))
   const taken = new Set<Node>()
   to.rules.forEach((node, index) => {
